@@ -1,0 +1,36 @@
+"""The three named failures of the library; bad arguments are ValueError or TypeError."""
+
+from collections.abc import Sequence
+
+
+class KernelUnavailable(RuntimeError):
+    """A backend asked for by name cannot take this call; `reasons` lists why."""
+
+    def __init__(self, operation: str, backend: str, reasons: Sequence[str]) -> None:
+        self.operation, self.backend, self.reasons = operation, backend, tuple(reasons)
+        listed = "".join(f"\n    - {reason}" for reason in self.reasons)
+        super().__init__(
+            f'{operation} cannot run with backend="{backend}":{listed}\n'
+            '  Use backend="reference", or backend="auto" to choose by device.'
+        )
+
+
+class DidNotConverge(RuntimeError):
+    """An iteration stopped short; `residual` is where, `iterations` after how many."""
+
+    def __init__(
+        self, solver: str, *, residual: float, wanted: float, iterations: int, hint: str
+    ) -> None:
+        self.residual, self.wanted, self.iterations = residual, wanted, iterations
+        super().__init__(
+            f"{solver}: residual {residual:.1e} after {iterations} iterations, "
+            f"wanted {wanted:.1e}. {hint}"
+        )
+
+
+class DatasetUnavailable(RuntimeError):
+    """A data set is not on this machine; the message says how to get it."""
+
+    def __init__(self, name: str, *, because: str, hint: str) -> None:
+        self.name = name
+        super().__init__(f'datasets.load("{name}"): {because}. {hint}')
