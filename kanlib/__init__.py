@@ -1,3 +1,69 @@
-"""Kolmogorov-Arnold layers, kernels and certificates."""
+"""Kolmogorov-Arnold layers, kernels and certificates, in PyTorch.
+
+The names below are there at once; submodules such as `kanlib.plotting` load when first
+used, so that `import kanlib` costs little more than `import torch`.
+"""
+
+from importlib import import_module
+from types import ModuleType
+
+from kanlib._errors import DatasetUnavailable, DidNotConverge, KernelUnavailable
+from kanlib.bases import (
+    Basis,
+    BSpline,
+    Chebyshev,
+    Fourier,
+    GaussianRBF,
+    ReLUBump,
+    Wavelet,
+    change_of_basis,
+    fit_coefficients,
+)
+from kanlib.claims import Ledger, Verdict
+from kanlib.layers import KAN, KANLayer, extend_grid, snap, update_grid
 
 __version__ = "0.1.0"
+__all__ = [
+    "KAN",
+    "BSpline",
+    "Basis",
+    "Chebyshev",
+    "DatasetUnavailable",
+    "DidNotConverge",
+    "Fourier",
+    "GaussianRBF",
+    "KANLayer",
+    "KernelUnavailable",
+    "Ledger",
+    "ReLUBump",
+    "Verdict",
+    "Wavelet",
+    "change_of_basis",
+    "extend_grid",
+    "fit_coefficients",
+    "snap",
+    "update_grid",
+]
+
+_SUBMODULES = (
+    "bases",
+    "claims",
+    "datasets",
+    "layers",
+    "ops",
+    "plotting",
+    "show",
+    "testing",
+    "train",
+    "widgets",
+)
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _SUBMODULES:
+        return import_module(f"kanlib.{name}")
+    raise AttributeError(f"module 'kanlib' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_SUBMODULES, "__version__"])

@@ -6,6 +6,7 @@ and plain numbers, never tensor values on a GPU (that would synchronize the devi
 
 import math
 from collections.abc import Collection
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -114,4 +115,17 @@ def is_finite(owner: str, name: str, tensor: Tensor) -> None:
         raise ValueError(
             f"{owner}: {name} has {bad} entries that are NaN or infinite; "
             f"expected finite values. Remove them first."
+        )
+
+
+def is_increasing(
+    owner: str, name: str, values: Collection[float], at_least: int
+) -> None:
+    """Raise ValueError unless `values` are `at_least` finite, increasing numbers."""
+    listed = list(values)
+    rises = all(a < b for a, b in pairwise(listed))
+    if len(listed) < at_least or not rises or not all(map(math.isfinite, listed)):
+        raise ValueError(
+            f"{owner}: {name} must be {at_least} or more finite, increasing numbers, "
+            f"got {tuple(listed)}."
         )

@@ -1,1 +1,1 @@
-"""The publishing machine."""
+"""The publishing machine: execute the chapters once, test them, render the book."""

@@ -1,0 +1,18 @@
+"""Operations: a reference in plain PyTorch each, and the CUDA kernels beside them."""
+
+from kanlib.ops._cuda import RawKernel, raw_kernel
+from kanlib.ops._report import Report, Row, report
+from kanlib.ops._sources import kernel_files, kernel_names, kernel_source
+from kanlib.ops.bspline import bspline_basis
+
+__all__ = [
+    "RawKernel",
+    "Report",
+    "Row",
+    "bspline_basis",
+    "kernel_files",
+    "kernel_names",
+    "kernel_source",
+    "raw_kernel",
+    "report",
+]

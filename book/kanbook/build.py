@@ -1,0 +1,136 @@
+"""Rendering the book: one function, whole or not at all."""
+
+import contextlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from kanbook.chapters import BookError, all_chapters
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+# How a message of Sphinx begins; the lines after it belong to it.
+STARTS = re.compile(
+    r"^(?:\S.*: )?(?:WARNING|ERROR|CRITICAL|SEVERE): |^\S.* (?:error|occurred):$"
+)
+
+
+class BuildFailed(Exception):
+    """The book could not be rendered; `warnings` says what is wrong, one each."""
+
+    def __init__(self, warnings: Sequence[str]) -> None:
+        self.warnings = tuple(warnings)
+        count = f"{len(self.warnings)} warning{'s' * (len(self.warnings) != 1)}"
+        listed = "".join(f"\n  - {warning}" for warning in self.warnings)
+        super().__init__(
+            f"the book was not rendered: {count}; the last good site stays.{listed}"
+        )
+
+
+def build(
+    root: Path, *, executed: Path | None, warnings_as_errors: bool = True
+) -> Path:
+    """Render the book to `root/_build/html` and return that folder.
+
+    Every page is made anew, in a process of its own, beside the old site; the new site
+    takes its place only when it is whole.
+
+    Args:
+        root: The folder that holds `_config.yml` and `_toc.yml`.
+        executed: The folder of executed copies; None renders the committed notebooks. A
+            chapter without a copy is rendered as committed, and its page says so.
+        warnings_as_errors: Fail on every warning; else warnings go to standard error.
+
+    Raises:
+        BuildFailed: `_config.yml` or `_toc.yml` is missing or broken, a page gives a
+            warning, or Sphinx fails.
+    """
+    root = root.resolve()
+    if problems := _broken(root):
+        raise BuildFailed(problems)
+    with _scratch(root / "_build") as scratch:
+        job = {
+            "root": str(root),
+            "html": str(scratch / "html"),
+            "executed": "" if executed is None else str(executed.resolve()),
+            "strict": warnings_as_errors,
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "kanbook.render"],
+            input=json.dumps(job),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            cwd=root,
+            check=False,
+        )
+        said = list(_messages(done.stderr, root))
+        if done.returncode:
+            tail = done.stderr.strip().splitlines()[-20:]
+            raise BuildFailed(said or ["\n    ".join(["Sphinx stopped.", *tail])])
+        for message in said:
+            print(message, file=sys.stderr)
+        return _replace(root / "_build" / "html", scratch / "html")
+
+
+def _broken(root: Path) -> list[str]:
+    """Say what is wrong with the two files that everything starts from."""
+    missing = [
+        f"{name} is missing in {root}; expected it there, because the book starts from "
+        "it. Restore it with git."
+        for name in ("_config.yml", "_toc.yml")
+        if not (root / name).is_file()
+    ]
+    if missing:
+        return missing
+    from sphinx_external_toc.parsing import MalformedError, parse_toc_yaml
+
+    try:
+        pages = list(parse_toc_yaml(root / "_toc.yml"))
+        all_chapters(root)
+    except (MalformedError, BookError) as error:
+        return [
+            f"_toc.yml is malformed: {error}. Mend it; `git diff` shows the change."
+        ]
+    return [
+        f"_toc.yml lists {page}, but there is no {page}.md or {page}.ipynb. Mend the "
+        "line, or write the page; `kanbook new-chapter` makes a chapter."
+        for page in pages
+        if not any((root / f"{page}{end}").is_file() for end in ("", ".md", ".ipynb"))
+    ]
+
+
+@contextlib.contextmanager
+def _scratch(parent: Path) -> Iterator[Path]:
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=parent, prefix=".site-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _replace(target: Path, fresh: Path) -> Path:
+    if target.exists():
+        # The old site goes to the scratch folder, which is removed after this.
+        target.rename(fresh.with_name("old"))
+    fresh.rename(target)
+    return target
+
+
+def _messages(stderr: str, root: Path) -> Iterator[str]:
+    """Yield each warning with the lines that belong to it, paths relative to `root`."""
+    message: list[str] = []
+    for line in ANSI.sub("", stderr).replace(f"{root}/", "").splitlines():
+        if STARTS.match(line):
+            if message:
+                yield "\n    ".join(message)
+            message = [line]
+        elif message and line.strip():
+            message.append(line.strip())
+    if message:
+        yield "\n    ".join(message)

@@ -1,0 +1,223 @@
+"""The command line: `kanbook run | build | ledger | refresh | new-chapter`."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from kanbook.chapters import BookError, find_chapters, find_root
+
+EPILOG = """\
+examples:
+  kanbook run                    execute the chapters that changed
+  kanbook run kan                execute one chapter, by its slug
+  kanbook run --profile smoke    every branch at tiny sizes, in seconds
+  kanbook build                  execute what changed, then render _build/html
+  kanbook refresh kan            put new outputs into chapters/kan/kan.ipynb
+  kanbook new-chapter kan/mine   write a skeleton to begin a chapter with
+
+exit codes: 0 all well; 1 a chapter, the book or the ledger failed; 2 wrong use;
+130 interrupted (call again: finished chapters are not run twice)
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        arguments: The words after `kanbook`; by default those of this process.
+
+    Returns:
+        0, 1, 2 or 130, as `kanbook --help` says.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except (BookError, ValueError, ModuleNotFoundError) as error:
+        print(f"kanbook: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(
+            "kanbook: interrupted; call again to run what is left.",
+            file=sys.stderr,
+        )
+        return 130
+    except OSError as error:
+        print(f"kanbook: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="kanbook",
+        description="Execute the chapters of the book, test them and render the pages. "
+        "Works in any folder of the repository.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="execute the chapters that changed")
+    _add_execution(run)
+    run.add_argument(
+        "--profile",
+        choices=["smoke", "book", "full"],
+        default="book",
+        help="smoke: tiny sizes, seconds; book: what is printed (default); full: a GPU",
+    )
+    run.set_defaults(command=_run)
+
+    build = commands.add_parser("build", help="execute what changed, then render")
+    _add_limits(build)
+    build.set_defaults(command=_build)
+
+    ledger = commands.add_parser("ledger", help="print the claims and their verdicts")
+    ledger.add_argument("--json", action="store_true", help="print the whole records")
+    ledger.add_argument(
+        "--diff",
+        metavar="REV",
+        help="what changed since a git revision; a condition that changed together "
+        "with its measurement is marked",
+    )
+    ledger.set_defaults(command=_ledger)
+
+    refresh = commands.add_parser(
+        "refresh", help="put the outputs of a new execution into the notebooks"
+    )
+    _add_execution(refresh)
+    refresh.set_defaults(command=_refresh)
+
+    new = commands.add_parser("new-chapter", help="write a skeleton of a chapter")
+    new.add_argument("chapter", metavar="PART/SLUG", help="for example kan/my_layer")
+    new.set_defaults(command=_new_chapter)
+    return parser
+
+
+def _add_execution(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "slugs", nargs="*", metavar="SLUG", help="kan or kan/kan; by default all"
+    )
+    _add_limits(parser)
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="let the workers of a Dask cluster run the notebooks (extra cluster)",
+    )
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=2,
+        metavar="N",
+        help="notebooks at the same time (default 2)",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        metavar="S",
+        help="seconds for a chapter (default 600 smoke, 1800 book, 43200 full)",
+    )
+    parser.add_argument(
+        "--memory",
+        type=float,
+        default=6144,
+        metavar="MIB",
+        help="memory for a chapter (default 6144)",
+    )
+    parser.add_argument(
+        "--fresh", action="store_true", help="run again even what did not change"
+    )
+
+
+def _execute(options: argparse.Namespace, root: Path) -> tuple[list, bool]:
+    from kanbook.runner import execute
+
+    executions = execute(
+        find_chapters(root, getattr(options, "slugs", ())),
+        profile=getattr(options, "profile", "book"),
+        workers=options.workers,
+        timeout=options.timeout,
+        memory_mib=options.memory,
+        fresh=options.fresh,
+        scheduler=getattr(options, "scheduler", None),
+    )
+    failed = [e.chapter.name for e in executions if not e.ok]
+    if failed:
+        print(f"{len(failed)} of {len(executions)} failed: {', '.join(failed)}")
+    return executions, not failed
+
+
+def _run(options: argparse.Namespace) -> int:
+    executions, ok = _execute(options, find_root())
+    if ok:
+        print(f"{len(executions)} of {len(executions)} chapters ok")
+    return 0 if ok else 1
+
+
+def _build(options: argparse.Namespace) -> int:
+    from kanbook.build import BuildFailed, build
+    from kanbook.reports import executed_folder
+
+    root = find_root()
+    if not _execute(options, root)[1]:
+        print("the book was not rendered; mend these chapters first", file=sys.stderr)
+        return 1
+    try:
+        html = build(root, executed=executed_folder(root))
+    except BuildFailed as error:
+        print(f"kanbook: {error}", file=sys.stderr)
+        return 1
+    print(f"the book: {html / 'index.html'}")
+    return 0
+
+
+def _ledger(options: argparse.Namespace) -> int:
+    from kanbook import ledger
+    from kanbook.reports import executed_folder
+
+    root = find_root()
+    if options.diff:
+        print("\n".join(ledger.diff(root, options.diff)) or "no claim changed")
+        return 0
+    records = ledger.collect(root, executed_folder(root))
+    if options.json:
+        print(json.dumps(records, indent=1, ensure_ascii=False))
+        return 0
+    for record in records:
+        print(f"{record['id']:<12} {record['verdict']:<34} {record['statement']}")
+    return 0
+
+
+def _refresh(options: argparse.Namespace) -> int:
+    import nbformat
+
+    from kanbook.refresh import refresh
+
+    executions, ok = _execute(options, find_root())
+    for execution in executions:
+        if not execution.ok:
+            continue
+        notebook = nbformat.read(execution.executed, as_version=4)
+        try:
+            changed = refresh(execution.chapter, notebook)
+        except ValueError as error:
+            print(f"kanbook: {error}", file=sys.stderr)
+            ok = False
+            continue
+        print(f"{execution.chapter.name}: {'refreshed' if changed else 'no change'}")
+    return 0 if ok else 1
+
+
+def _new_chapter(options: argparse.Namespace) -> int:
+    from kanbook.skeleton import new_chapter
+
+    path = new_chapter(find_root(), options.chapter)
+    print(f"wrote {path}; next: kanbook run {options.chapter}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

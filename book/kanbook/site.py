@@ -1,0 +1,135 @@
+"""What the pages need to know of the book, read once before a build."""
+
+import hashlib
+import json
+import subprocess
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kanbook import ledger
+from kanbook.chapters import Chapter, all_chapters
+
+VENDORED = (
+    "mathjax/tex-chtml-full.js",
+    "require.js",
+    "widgets-config.js",
+    "html-manager/embed-amd.js",
+    "anywidget.js",
+)
+"""Scripts that pages load, below `book/static/vendor`."""
+
+TRY_IT = "try-it"
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+@dataclass(frozen=True)
+class Site:
+    """The book as one build sees it.
+
+    Args:
+        root: The folder that holds `_toc.yml`.
+        executed: The folder of executed copies; None renders the committed notebooks.
+    """
+
+    root: Path
+    executed: Path | None
+
+    @cached_property
+    def chapters(self) -> dict[str, Chapter]:
+        """Page -> chapter, for those whose notebook exists, in the book's order."""
+        return {
+            f"chapters/{chapter.name}": chapter
+            for chapter in all_chapters(self.root)
+            if chapter.path.is_file()
+        }
+
+    @cached_property
+    def records(self) -> list[ledger.Record]:
+        """Every claim record of the book."""
+        return ledger.collect(self.root, self.executed)
+
+    def claims(self, page: str) -> list[ledger.Record]:
+        """The claim records of one page."""
+        return [record for record in self.records if record["chapter"] == page]
+
+    def source(self, page: str) -> Path:
+        """The notebook that `page` shows: the executed copy or the committed one."""
+        return ledger.rendered(self.chapters[page], self.executed)
+
+    def report(self, page: str) -> dict[str, Any] | None:
+        """What the runner wrote beside the executed copy; None if there is no copy."""
+        source = self.source(page)
+        if source == self.chapters[page].path:
+            return None
+        return dict(json.loads(source.with_suffix(".json").read_text("utf-8")))
+
+    def digest(self, page: str) -> str:
+        """A hash of all that a chapter's page is made of."""
+        source = self.source(page)
+        parts = [
+            path for path in (source, source.with_suffix(".json")) if path.is_file()
+        ]
+        return hashlib.sha256(
+            b"\0".join(path.read_bytes() for path in parts)
+        ).hexdigest()
+
+    @cached_property
+    def commit(self) -> str:
+        """The commit of the sources, marked if files differ; empty outside git."""
+        done = subprocess.run(
+            ["git", "-C", str(self.root), "describe", "--always", "--dirty=+changes"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    def yaml(self, name: str) -> Any:
+        """Read one of the book's data files.
+
+        Raises:
+            OSError: the file is missing.
+        """
+        return yaml.safe_load((self.root / name).read_text("utf-8"))
+
+    def problems(self) -> list[str]:
+        """What makes the book wrong before any page is read, one sentence each."""
+        listed = (self.root / "_toc.yml").read_text("utf-8")
+        said = [
+            f"{page}.ipynb is not listed in _toc.yml; expected every chapter there, "
+            "because pages link to it. Add the line, or move the notebook away."
+            for page in self.chapters
+            if page not in listed
+        ]
+        folder = self.root / "book/static/vendor"
+        said += [
+            f"book/static/vendor/{name} is missing; expected a vendored script, "
+            "because the site asks no other host. Run `python -m kanbook.vendor`."
+            for name in VENDORED
+            if not (folder / name).is_file()
+        ]
+        return said + ledger.problems(self.records)
+
+
+def page_source(text: str) -> str:
+    """Return a notebook's text as the site shows it.
+
+    A cell tagged `try-it` needs a kernel, so its dead widget gives way to the HTML that
+    stands in the same output; the widget's state goes when nothing shows it any more.
+    """
+    notebook = json.loads(text)
+    shown: list[str] = []
+    for cell in notebook["cells"]:
+        live = TRY_IT in cell["metadata"].get("tags", [])
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if live:
+                data.pop(WIDGET_VIEW, None)
+            shown += [data[WIDGET_VIEW]["model_id"]] if WIDGET_VIEW in data else []
+    if not shown:
+        notebook["metadata"].pop("widgets", None)
+    return json.dumps(notebook, ensure_ascii=False)

@@ -1,0 +1,100 @@
+"""`kanbook new-chapter`: a notebook that runs and keeps every rule of a chapter."""
+
+import re
+from importlib.resources import files
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from kanbook.chapters import BookError, Chapter, all_chapters, find_chapters
+from kanbook.files import write_whole
+from kanbook.refresh import normalized, text_of
+
+PARTS = ("depth", "kan", "inference", "certificates", "sparsity", "dynamics")
+
+
+def new_chapter(root: Path, name: str) -> Path:
+    """Write the skeleton of a chapter and add its line to `_toc.yml`.
+
+    Args:
+        root: The folder that holds `_toc.yml`.
+        name: `part/slug`; the slug stays for life, because claim ids begin with it.
+
+    Returns:
+        The new notebook, without outputs.
+
+    Raises:
+        BookError: `name` is not a known part and a plain slug, "expected"; the file or
+            the slug is taken, "exists"; `_toc.yml` has no place for it, "add the line".
+    """
+    chapter = Chapter(root, *_split(name))
+    taken = [c.path for c in all_chapters(root) if c.slug == chapter.slug]
+    if chapter.path.exists() or taken:
+        raise BookError(
+            f"new-chapter: {taken[0] if taken else chapter.path} exists; expected a "
+            "new slug. Nothing was written."
+        )
+    toc = root / "_toc.yml"
+    contents = _with_line(toc.read_text("utf-8"), chapter)
+    write_whole(chapter.path, text_of(skeleton(chapter.slug)))
+    write_whole(toc, contents)
+    find_chapters(root, [chapter.name])
+    return chapter.path
+
+
+def _split(name: str) -> tuple[str, str]:
+    part, _, slug = name.partition("/")
+    if part not in PARTS or not re.fullmatch(r"[a-z][a-z0-9_]*", slug):
+        raise BookError(
+            f"new-chapter: got {name!r}; expected PART/SLUG with PART one of "
+            f"{', '.join(PARTS)} and SLUG of lower-case letters, digits and "
+            "underscores, such as kan/my_layer."
+        )
+    return part, slug
+
+
+def skeleton(slug: str) -> nbformat.NotebookNode:
+    """Return the notebook of a chapter called `slug`, not executed."""
+    text = files("kanbook").joinpath("templates/chapter.txt").read_text("utf-8")
+    title = slug.replace("_", " ").capitalize()
+    names = {"@SLUG@": slug, "@LABEL@": slug.replace("_", "-"), "@TITLE@": title}
+    for mark, value in names.items():
+        text = text.replace(mark, value)
+    cells = []
+    for number, block in enumerate(re.split(r"^%% ", text, flags=re.MULTILINE)[1:], 1):
+        head, _, source = block.partition("\n")
+        kind, *tags = head.split()
+        make = new_markdown_cell if kind == "markdown" else new_code_cell
+        cell = make(source.rstrip("\n"), id=f"{slug.replace('_', '-')[:40]}-{number}")
+        if tags:
+            cell.metadata["tags"] = tags
+        cells.append(cell)
+    return normalized(new_notebook(cells=cells))
+
+
+def _with_line(toc: str, chapter: Chapter) -> str:
+    """Put the chapter after the last one of its part, with that line's indentation.
+
+    The text is edited, not parsed and written anew, so that comments and order stay.
+    """
+    lines = toc.splitlines()
+    entry = re.compile(r"(\s*)- file:\s*chapters/(\w+)/\w+")
+    places = [
+        (i, match) for i, line in enumerate(lines) if (match := entry.match(line))
+    ]
+    same = [place for place in places if place[1][2] == chapter.part]
+    file = f"- file: chapters/{chapter.name}"
+    if same or places:
+        index, match = (same or places)[-1]
+        lines.insert(index + 1, match[1] + file)
+        return "\n".join(lines) + "\n"
+    for index, line in enumerate(lines[:-1]):
+        if re.match(r"\s*chapters:\s*$", line):
+            first = lines[index + 1]
+            lines.insert(index + 1, first[: len(first) - len(first.lstrip())] + file)
+            return "\n".join(lines) + "\n"
+    raise BookError(
+        f"new-chapter: _toc.yml has no list of chapters; add the line {file!r} to it "
+        "where the chapter shall stand, and call again."
+    )

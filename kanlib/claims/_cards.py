@@ -1,0 +1,113 @@
+"""How a claim record looks: HTML made of its JSON form, so that pages can remake it.
+
+The classes (`kl-claim`, `kl-verdict--...`) are styled by the site; without its style
+the cards are plain paragraphs and lists. Texts keep their $...$ for MathJax.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+SEEN = {
+    "read": "read in the source",
+    "abstract": "abstract only",
+    "secondary": "from a secondary source",
+    "memory": "from memory, unverified",
+}
+
+MATHS = "tex2jax_process mathjax_process"
+
+
+def number_text(value: float | None) -> str:
+    """Three significant digits; just below 1, two digits of the distance to 1."""
+    if value is None:
+        return "not finite"
+    if 0.9 <= abs(value) < 1:
+        decimals = 1 - math.floor(math.log10(1 - abs(value)))
+        return f"{value:.{min(max(decimals, 3), 12)}f}"
+    return f"{value:.3g}"
+
+
+def measured_text(record: Mapping[str, Any]) -> str:
+    """What was measured, with its interval and the number of values behind it."""
+    values = record["values"]
+    if not values:
+        return "by its parts" if record["judge"] == "parts" else "not measured"
+    unit = f" {record['unit']}" if record["unit"] else ""
+    shown = number_text(record["measured"]) + unit
+    if len(values) == 1:
+        return f"{shown} (one value)"
+    count = f"{len(values)} {'seeds' if record['seeds'] else 'values'}"
+    if record["interval"] is None:
+        return f"{shown} ({count})"
+    low, high = (number_text(end) for end in record["interval"])
+    name, kind = {
+        "every": ("worst", "range"),
+        "mean": ("mean", "95 % interval"),
+        "median": ("median", "90 % interval"),
+    }[record["judge"]]
+    return f"{name} {shown}, {kind} {low} to {high}{unit} ({count})"
+
+
+def verdict_html(verdict: str) -> str:
+    """The verdict word with the class that colors it."""
+    slug = verdict.replace(" ", "-")
+    return f'<span class="kl-verdict kl-verdict--{slug}">{escape(verdict)}</span>'
+
+
+def record_html(record: Mapping[str, Any]) -> str:
+    """One card, anchored as claim-<id>."""
+    facts = {
+        "Paper": f"{record['paper_value']} ({record['where']}; {SEEN[record['seen']]})",
+        "Condition": f"{record['condition']}, fixed beforehand",
+        "Measured": measured_text(record),
+        "Reason": record["reason"],
+        "Note": record["note"],
+    }
+    if not record["values"]:
+        del facts["Measured"]
+    items = "".join(
+        f"<li><strong>{name}:</strong> {escape(text)}</li>"
+        for name, text in facts.items()
+        if text
+    )
+    name = escape(record["id"])
+    return (
+        f'<div class="kl-claim {MATHS}" id="claim-{name}">'
+        f'<p class="kl-claim__head">{verdict_html(record["verdict"])} '
+        f'<strong class="kl-claim__id">{name}</strong> '
+        f"{escape(record['statement'])}</p>"
+        f'<ul class="kl-claim__facts">{items}</ul></div>'
+    )
+
+
+def table_html(records: Sequence[Mapping[str, Any]], tally: str) -> str:
+    """The ledger of one chapter; each id links to its card on the same page."""
+    heads = ("claim", "statement", "paper", "condition", "measured", "verdict")
+    rows = []
+    for record in records:
+        name = escape(record["id"])
+        verdict = verdict_html(record["verdict"])
+        if record["reason"]:
+            verdict += (
+                f'<br><small class="kl-reason">{escape(record["reason"])}</small>'
+            )
+        cells = (
+            f'<a href="#claim-{name}">{name}</a>',
+            escape(record["statement"]),
+            f"{escape(record['paper_value'])}<br>"
+            f"<small>{escape(record['where'])}; {SEEN[record['seen']]}</small>",
+            escape(record["condition"]),
+            escape(measured_text(record)),
+            verdict,
+        )
+        kind = "kl-ledger__part" if record["part_of"] else "kl-ledger__claim"
+        rows.append(f'<tr class="{kind}"><td>' + "</td><td>".join(cells) + "</td></tr>")
+    head = "".join(f'<th scope="col">{text}</th>' for text in heads)
+    return (
+        f'<div class="kl-ledger {MATHS}">'
+        f'<p class="kl-ledger__tally">{escape(tally)}</p>'
+        f"<table><thead><tr>{head}</tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )

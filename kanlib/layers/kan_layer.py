@@ -1,0 +1,382 @@
+"""The Kolmogorov-Arnold layer: one function on every edge, sums at the nodes."""
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from kanlib import _check
+from kanlib.bases import Basis, BSpline
+
+Function = Callable[[Tensor], Tensor]
+
+
+def identity(x: Tensor) -> Tensor:
+    """Return x: the base function that adds a linear layer to the splines."""
+    return x
+
+
+BASE_FUNCTIONS: dict[str, Function] = {
+    "silu": F.silu,
+    "identity": identity,
+    "tanh": torch.tanh,
+}
+
+
+class KANLayer(nn.Module):
+    """y_o = Σ_i [ w[o,i] b(x_i) + Σ_k c[o,i,k] φ_k(x_i) ], acting on the last axis.
+
+    The basis φ is evaluated once per input, whatever the number of outputs; one matrix
+    product over the flattened (input, function) axis then serves all edges.
+
+    What the edges share decides what `coefficients` holds (I inputs, O outputs, K
+    functions, b the base):
+
+    - `"edge"`: nothing; `coefficients` (O, I, K), in all O·I·(K + 1) parameters.
+    - `"input"`: one function per input, mixed by a weight per edge, so that the second
+      term is u[o,i] Σ_k c[i,k] φ_k(x_i); `coefficients` (I, K), `mixing` (O, I), in all
+      I·K + 2·O·I parameters.
+    - `"group"`: the same with one function for each of `groups` runs of I / groups
+      consecutive inputs; `coefficients` (groups, K), in all groups·K + 2·O·I.
+
+    Without a base there are O·I parameters fewer. The buffer `mask` (O, I) is True where
+    an edge exists; a masked edge adds nothing and gets no gradient.
+
+    Args:
+        in_features: I, at least 1.
+        out_features: O, at least 1.
+        basis: The family of functions on every edge, a plain value such as
+            `BSpline.uniform(5)`. Knots given as one row per input need I rows.
+        base: The function b: "silu", "identity", "tanh", any callable that acts entry by
+            entry, or None for no base part.
+        share: What the edges share, as above.
+        groups: How many shared functions `share="group"` has; must divide I.
+        generator: Source of the initial values.
+
+    Shape:
+        x (..., I), result (..., O).
+
+    Raises:
+        ValueError: "in_features must be", "out_features must be", "base is", "share is",
+            "groups": a value outside the choices; "basis has": knots of another number
+            of inputs. `forward`: "x has shape" of another last axis.
+        TypeError: "basis is": not a Basis. `forward`: "x has dtype" or device other than
+            the parameters'.
+
+    Notes:
+        Initial values. With a base: w uniform in ±1/√I and c normal with standard
+        deviation 0.5 / K, so a layer starts near its base part. Without: c normal with
+        standard deviation 1 / √(I·K). `mixing` starts uniform in ±√3/√I.
+        Cost for N rows: N·I basis evaluations and 2·N·O·I·(K + 1) operations; forward
+        keeps N·I·(K + 1) numbers for the gradient beside what the basis keeps itself,
+        never N·O·I. `edges`, `l1` and `entropy` do form N·O·I numbers.
+        B-spline knots travel in the state dictionary as float64 under `knots`, for they
+        change when a grid is updated; `.to(float32)` does not round them.
+
+    Example:
+        >>> import torch
+        >>> from kanlib.bases import BSpline
+        >>> layer = KANLayer(3, 2, BSpline.uniform(5))
+        >>> layer(torch.zeros(4, 3)).shape, tuple(layer.coefficients.shape)
+        (torch.Size([4, 2]), (2, 3, 8))
+
+    Reference:
+        [liu2024kan] eq. (2.10), arXiv:2404.19756; no separate scale on the spline part.
+    """
+
+    mask: Tensor
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        basis: Basis,
+        *,
+        base: str | Function | None = "silu",
+        share: Literal["edge", "input", "group"] = "edge",
+        groups: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        _check.is_integer("KANLayer", "in_features", in_features, 1)
+        _check.is_integer("KANLayer", "out_features", out_features, 1)
+        _check.is_one_of("KANLayer", "share", share, ("edge", "input", "group"))
+        if isinstance(base, str):
+            _check.is_one_of("KANLayer", "base", base, BASE_FUNCTIONS)
+            base = BASE_FUNCTIONS[base]
+        self.in_features, self.out_features = in_features, out_features
+        self.basis, self.base, self.share = basis, base, share
+        self.groups = _functions_of(share, in_features, groups)
+        _check_basis(basis, in_features, self.groups)
+        edges = (out_features, in_features)
+        functions = edges if share == "edge" else (self.groups,)
+        self.coefficients = nn.Parameter(torch.empty(*functions, basis.size))
+        self.mixing = None if share == "edge" else nn.Parameter(torch.empty(edges))
+        self.base_weight = None if base is None else nn.Parameter(torch.empty(edges))
+        self.register_buffer("mask", torch.ones(edges, dtype=torch.bool))
+        self.reset_parameters(generator)
+
+    @torch.no_grad()
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw all parameters anew, as the class's notes say."""
+        size, bound = self.basis.size, 1 / math.sqrt(self.in_features)
+        spread = 0.5 / size if self.base else bound / math.sqrt(size)
+        if self.mixing is not None:
+            spread *= math.sqrt(self.in_features)  # the mixing brings its own 1 / √I
+            self.mixing.uniform_(
+                -math.sqrt(3) * bound, math.sqrt(3) * bound, generator=generator
+            )
+        self.coefficients.normal_(0, spread, generator=generator)
+        if self.base_weight is not None:
+            self.base_weight.uniform_(-bound, bound, generator=generator)
+
+    def forward(self, x: Float[Tensor, "*batch I"]) -> Float[Tensor, "*batch O"]:
+        """Return the layer's outputs; an empty batch gives an empty result."""
+        x = self._checked(x)
+        phi = self.basis(x)  # (..., I, K)
+        if self.mixing is None:
+            weight = (self.coefficients * self.mask.unsqueeze(-1)).flatten(1)
+            y = F.linear(phi.flatten(-2), weight)
+        else:
+            shared = torch.einsum("...ik,ik->...i", phi, self._per_input())
+            y = F.linear(shared, self.mixing * self.mask)
+        if self.base is None or self.base_weight is None:
+            return y
+        return y + F.linear(self.base(x), self.base_weight * self.mask)
+
+    def edges(self, x: Float[Tensor, "*batch I"]) -> Float[Tensor, "*batch O I"]:
+        """Return the value of every edge function; their sum over I is `forward(x)`."""
+        x = self._checked(x)
+        values = torch.einsum(
+            "...ik,oik->...oi", self.basis(x), self.edge_coefficients()
+        )
+        if self.base is None or self.base_weight is None:
+            return values
+        return values + self.base(x).unsqueeze(-2) * (self.base_weight * self.mask)
+
+    def edge_coefficients(self) -> Float[Tensor, "O I K"]:
+        """Return Σ_k's coefficients edge by edge, with sharing and mask applied."""
+        if self.mixing is None:
+            return self.coefficients * self.mask.unsqueeze(-1)
+        return self._per_input() * (self.mixing * self.mask).unsqueeze(-1)
+
+    def l1(self, x: Float[Tensor, "*batch I"]) -> Float[Tensor, "O I"]:
+        """Return the mean of |edge value| over the rows of x, edge by edge.
+
+        Raises:
+            ValueError: "x has shape" with no rows.
+        """
+        return mean_size(self.edges(_with_rows("KANLayer.l1", x)))
+
+    def entropy(self, x: Float[Tensor, "*batch I"]) -> Float[Tensor, ""]:
+        """Return −Σ p log p of p = l1 / Σ l1: 0 when a single edge is alive.
+
+        Raises:
+            ValueError: "x has shape" with no rows.
+
+        Reference:
+            [liu2024kan] section 2.5.1 (one entropy for the layer, not one a row).
+        """
+        return share_entropy(self.l1(x))
+
+    @torch.no_grad()
+    def outside(self, x: Float[Tensor, "*batch I"]) -> Float[Tensor, " I"]:
+        """Return the share of values outside the basis's domain, for each input.
+
+        NaN counts as outside. Splines fade to 0 out there and only the base acts: a
+        share above a few percent asks for `update_grid`.
+
+        Raises:
+            ValueError: "x has shape" with no rows.
+        """
+        x = self._checked(_with_rows("KANLayer.outside", x))
+        low, high = domains(self.basis, x)
+        inside = (x >= low) & (x <= high)
+        return 1 - inside.to(x.dtype).reshape(-1, self.in_features).mean(0)
+
+    @torch.no_grad()
+    def selected(self, outputs: Sequence[int], inputs: Sequence[int]) -> "KANLayer":
+        """Return the layer between these inputs and outputs only, in this order.
+
+        Grouped functions come back as one function per input, since a run of inputs
+        that lost some of its members is no longer an equal group.
+        """
+        rows = torch.as_tensor(outputs, device=self.mask.device)
+        columns = torch.as_tensor(inputs, device=self.mask.device)
+
+        def pick(edges: Tensor) -> Tensor:
+            return edges[rows][:, columns]
+
+        basis = self.basis
+        if isinstance(basis, BSpline) and basis.inputs is not None:
+            basis = BSpline(tuple(basis.rows[i] for i in inputs), basis.degree)
+        if self.mixing is None:
+            chosen = self.with_basis(basis, pick(self.coefficients))
+        else:
+            chosen = self.with_basis(basis, self._per_input()[columns])
+            chosen.share, chosen.groups = "input", len(inputs)
+            chosen.mixing = nn.Parameter(pick(self.mixing))
+        chosen.in_features, chosen.out_features = len(inputs), len(outputs)
+        chosen.mask = pick(self.mask)
+        if self.base_weight is not None:
+            chosen.base_weight = nn.Parameter(pick(self.base_weight))
+        return chosen
+
+    @torch.no_grad()
+    def with_basis(self, basis: Basis, coefficients: Tensor) -> "KANLayer":
+        """Return a copy that has another basis and the coefficients that go with it."""
+        layer = copy.deepcopy(self)
+        layer.basis = basis
+        layer.coefficients = nn.Parameter(coefficients.to(self.coefficients).clone())
+        return layer
+
+    def extra_repr(self) -> str:
+        """The shape, the choices, and what they cost in parameters."""
+        base = getattr(self.base, "__name__", type(self.base).__name__)
+        parts = [f"{self.in_features} -> {self.out_features}", str(self.basis)]
+        parts.append(f"base={base if self.base else None}")
+        if self.share != "edge":
+            parts.append(f"{self.groups} shared functions")
+        dropped = int((~self.mask).sum()) if self.mask.device.type == "cpu" else 0
+        if dropped:
+            parts.append(f"{dropped} of {self.mask.numel()} edges masked")
+        count = sum(parameter.numel() for parameter in self.parameters())
+        return ", ".join([*parts, f"{count} parameters"])
+
+    def _per_input(self) -> Tensor:
+        """Shared coefficients, repeated for the inputs of each group: (I, K)."""
+        repeats = self.in_features // self.groups
+        return self.coefficients.repeat_interleave(repeats, dim=0)
+
+    def _checked(self, x: Tensor) -> Tensor:
+        _check.is_floating("KANLayer", "x", x)
+        size = self.in_features
+        _check.last_axis("KANLayer", "x", x, size, f"in_features={size}")
+        dtype, device = self.coefficients.dtype, x.device.type
+        if x.dtype != dtype and device != "meta" and torch.is_autocast_enabled(device):
+            # The layer before may answer in half precision; knots need the full one.
+            x = x.to(dtype)
+        _check.same_kind("KANLayer", coefficients=self.coefficients, x=x)
+        return x
+
+    def _save_to_state_dict(
+        self, destination: dict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if isinstance(self.basis, BSpline):
+            knots = torch.tensor(self.basis.knots, dtype=torch.float64)
+            destination[prefix + "knots"] = knots
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        if isinstance(self.basis, BSpline):
+            # Taken out, so that the parent does not report it as unexpected.
+            knots = state_dict.pop(prefix + "knots", None)
+            if knots is None:
+                missing_keys.append(prefix + "knots")
+            else:
+                self._load_knots(knots, prefix, error_msgs)
+        super()._load_from_state_dict(
+            state_dict,
+            prefix,
+            local_metadata,
+            strict,
+            missing_keys,
+            unexpected_keys,
+            error_msgs,
+        )
+
+    def _load_knots(self, knots: Tensor, prefix: str, error_msgs: list[str]) -> None:
+        assert isinstance(self.basis, BSpline)
+        per_row = self.basis.size + self.basis.degree + 1
+        allowed = [(per_row,), (self.in_features, per_row)]
+        if tuple(knots.shape) not in allowed:
+            error_msgs.append(
+                f"KANLayer: {prefix}knots has shape {tuple(knots.shape)}; expected "
+                f"{allowed[0]} or {allowed[1]}, because degree={self.basis.degree} "
+                f"and each edge has {self.basis.size} coefficients."
+            )
+            return
+        self.basis = BSpline(knots.tolist(), self.basis.degree)
+
+
+def mean_size(edges: Float[Tensor, "*batch O I"]) -> Float[Tensor, "O I"]:
+    """Return the mean of |edges| over all leading axes."""
+    return edges.abs().reshape(-1, *edges.shape[-2:]).mean(0)
+
+
+def share_entropy(sizes: Float[Tensor, "O I"]) -> Float[Tensor, ""]:
+    """Return −Σ p log p of p = sizes / Σ sizes, with 0 log 0 = 0 also in the gradient."""
+    total = sizes.sum()
+    p = sizes / torch.where(total > 0, total, 1)
+    # log 1 in place of log 0: a dead edge then has gradient 0, not infinity times 0.
+    return -(p * torch.where(p > 0, p, 1).log()).sum()
+
+
+def domains(basis: Basis, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Both ends of the domain as tensors like `like`: scalars, or one for each input."""
+    per_input = isinstance(basis, BSpline) and basis.inputs is not None
+    ends = basis.domains if per_input else basis.domain
+    low, high = torch.tensor(ends, dtype=torch.float64).unbind(-1)
+    return low.to(like), high.to(like)
+
+
+def _check_basis(basis: Basis, in_features: int, groups: int) -> None:
+    is_class = isinstance(basis, type)
+    if is_class or not isinstance(basis, Basis):
+        got = f"the class {basis.__name__}" if is_class else f"a {type(basis).__name__}"
+        raise TypeError(
+            f"KANLayer: basis is {got}; expected a Basis value. "
+            "Use for instance BSpline.uniform(5)."
+        )
+    if not isinstance(basis, BSpline) or basis.inputs is None:
+        return
+    if basis.inputs != in_features:
+        raise ValueError(
+            f"KANLayer: basis has {basis.inputs} rows of knots; expected {in_features}, "
+            f"because in_features={in_features}."
+        )
+    size = in_features // groups
+    if any(basis.rows[i] != basis.rows[i - i % size] for i in range(in_features)):
+        raise ValueError(
+            "KANLayer: basis has different rows of knots inside a group; expected equal "
+            f"ones, because {size} inputs share a function."
+        )
+
+
+def _functions_of(share: str, in_features: int, groups: int) -> int:
+    if share != "group":
+        if groups != 1:
+            raise ValueError(
+                f'KANLayer: groups={groups} needs share="group", got share="{share}".'
+            )
+        return in_features
+    _check.is_integer("KANLayer", "groups", groups, 1)
+    if in_features % groups:
+        raise ValueError(
+            f"KANLayer: groups={groups} does not divide in_features={in_features}."
+        )
+    return groups
+
+
+def _with_rows(owner: str, x: Tensor) -> Tensor:
+    _check.is_tensor(owner, "x", x)
+    if x.numel() == 0:
+        raise ValueError(
+            f"{owner}: x has shape {tuple(x.shape)}; expected at least one row, "
+            "because a mean over no rows is undefined."
+        )
+    return x

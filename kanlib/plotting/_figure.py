@@ -1,0 +1,231 @@
+"""One drawing, rendered for light and for dark pages, in one display bundle."""
+
+import base64
+import io
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from kanlib import _check
+from kanlib.plotting._theme import DARK, LIGHT, Theme
+
+DOTS = 200
+"""Image dots per inch; shown at half of it, so that dense screens stay sharp."""
+
+COLORS = 64
+"""An image has at most so many colors; more double its size and look the same."""
+
+ROWS = 100
+"""A data table shows at most about so many rows."""
+
+# Dark pages: the book's, JupyterLab's, VS Code's and Colab's.
+_WHEN_DARK = (
+    'html[data-theme="dark"]',
+    'body[data-jp-theme-light="false"]',
+    'body[data-vscode-theme-kind="vscode-dark"]',
+    'html[theme="dark"]',
+)
+
+
+def _style() -> str:
+    """Exactly one image shows; frames that a theme puts around output are taken off."""
+    dark = ",".join(f"{page} .kl-figure img.kl-dark" for page in _WHEN_DARK)
+    light = ",".join(f"{page} .kl-figure img.kl-light" for page in _WHEN_DARK)
+    return (
+        ".kl-figure{margin:0.5rem 0}"
+        ".kl-figure img{max-width:100%;height:auto;padding:0!important;"
+        "background:none!important}"
+        "div.cell_output .text_html:has(>.kl-figure){padding:0!important;"
+        "background:none!important;color:inherit!important}"
+        f"{dark}{{display:inline!important}}{light}{{display:none!important}}"
+        "@media print{"
+        f"{dark}{{display:none!important}}{light}{{display:inline!important}}"
+        "}"
+    )
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A rendered figure: the last expression of a cell shows it.
+
+    `light` and `dark` are PNG files of twice `width` times `height`, the size on the
+    page (CSS pixels); `small` is the light one at that size, for viewers without HTML.
+
+    Example:
+        >>> Figure("a dot", b"", b"", b"", 640, 320)
+        Figure: a dot
+    """
+
+    alt: str
+    light: bytes
+    dark: bytes
+    small: bytes
+    width: int
+    height: int
+    table: str = ""
+
+    def __repr__(self) -> str:
+        return f"Figure: {self.alt}"
+
+    def _repr_html_(self) -> str:
+        # `hidden`: a viewer that drops the style sheet shows the light image alone
+        images = "".join(
+            f'<img class="kl-{name} dark-light" alt="{escape(self.alt)}" '
+            f'width="{self.width}" height="{self.height}"{hidden} '
+            f'src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+            for name, png, hidden in (
+                ("light", self.light, ""),
+                ("dark", self.dark, " hidden"),
+            )
+        )
+        return (
+            f'<figure class="kl-figure"><style>{_style()}</style>{images}{self.table}'
+            "</figure>"
+        )
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        return {
+            "image/png": base64.b64encode(self.small).decode(),
+            "text/html": self._repr_html_(),
+            "text/plain": repr(self),
+        }
+
+
+def figure(
+    draw: Callable[[Any], object],
+    *,
+    alt: str,
+    data: Mapping[str, Sequence[Any] | np.ndarray | Tensor] | None = None,
+    size: tuple[float, float] = (6.4, 3.2),
+    columns: int = 1,
+    rows: int = 1,
+) -> Figure:
+    """Draw the same picture for light and for dark pages.
+
+    Args:
+        draw: called twice with fresh matplotlib axes (an array of them if there are
+            several), once a theme; it draws with `axes.plot(...)` and the colors "C0",
+            "C1", ..., never through pyplot, and draws the same both times.
+        alt: what the figure shows, for readers who do not see it.
+        data: columns of the numbers in the figure, for a folded table.
+        size: width and height (inches, 100 CSS pixels each).
+        columns: axes side by side.
+        rows: axes above each other.
+
+    Returns:
+        The figure; as the last expression of a cell it is displayed.
+
+    Raises:
+        TypeError: `draw` is not callable, or `alt` is not a string ("figure: ...").
+        ValueError: `alt` is empty, the size is not two positive numbers, or the columns
+            of `data` differ in length ("figure: ...").
+        ImportError: matplotlib is not installed.
+
+    Notes:
+        Each image has at most 64 colors and no time stamp: the same drawing gives the
+        same bytes. A plain line plot takes 90 kB of the notebook in all.
+
+    Example:
+        >>> figure(lambda axes: axes.plot([1, 2], [3, 5]), alt="A rising line.")
+        Figure: A rising line.
+    """
+    if not callable(draw):
+        raise TypeError(
+            f"figure: draw is a {type(draw).__name__}; expected a function of axes."
+        )
+    if not isinstance(alt, str):
+        raise TypeError(f"figure: alt is a {type(alt).__name__}; expected a str.")
+    if not alt.strip():
+        raise ValueError(
+            "figure: alt is empty; expected what the figure shows, in words, because "
+            "some readers do not see it."
+        )
+    if len(size) != 2:
+        raise ValueError(f"figure: size is {size}; expected (width, height).")
+    for name, inches in zip(("width", "height"), size, strict=True):
+        _check.is_positive("figure", name, inches)
+    _check.is_integer("figure", "columns", columns, 1)
+    _check.is_integer("figure", "rows", rows, 1)
+    table = "" if data is None else _table(data)
+    (light, small), (dark, _) = (
+        _render(draw, theme, size, columns, rows) for theme in (LIGHT, DARK)
+    )
+    width, height = (round(inches * DOTS / 2) for inches in size)
+    return Figure(alt, light, dark, small, width, height, table)
+
+
+def _render(
+    draw: Callable[[Any], object],
+    theme: Theme,
+    size: tuple[float, float],
+    columns: int,
+    rows: int,
+) -> tuple[bytes, bytes]:
+    """The picture as a PNG file without metadata, and the same at half the size."""
+    try:
+        import matplotlib.figure
+        import matplotlib.style
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from PIL import Image
+    except ImportError as error:
+        raise ImportError(
+            "figure: matplotlib is not installed; figures are drawn with it. "
+            'Use pip install "kanlib[plot]".'
+        ) from error
+
+    # defaults first: a reader's own matplotlibrc must not change the book's figures
+    with matplotlib.style.context(["default", theme.rc()]):
+        canvas_figure = matplotlib.figure.Figure(
+            figsize=size, dpi=DOTS, layout="constrained"
+        )
+        canvas = FigureCanvasAgg(canvas_figure)
+        draw(canvas_figure.subplots(rows, columns))
+        canvas.draw()
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    return _png(image), _png(image.reduce(2))
+
+
+def _png(image: Any) -> bytes:
+    """An image with few colors, as a file."""
+    file = io.BytesIO()
+    image.quantize(COLORS, kmeans=1, dither=0).save(file, format="png", optimize=True)
+    return file.getvalue()
+
+
+def _table(data: Mapping[str, Any]) -> str:
+    """The folded table of the numbers behind a figure."""
+    named = {name: _cells(column) for name, column in data.items()}
+    lengths = {name: len(column) for name, column in named.items()}
+    if len(set(lengths.values())) != 1:
+        raise ValueError(
+            f"figure: the columns of data have lengths {lengths}; expected one length "
+            "for all, because each row of the table is one point."
+        )
+    (count,) = set(lengths.values())
+    step = max(1, math.ceil(count / ROWS))
+    note = "" if step == 1 else f" (one row in {step})"
+    head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in named)
+    cells = list(zip(*named.values(), strict=True))[::step]
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
+        for row in cells
+    )
+    return (
+        f'<details class="kl-data"><summary>show data{note}</summary><table><thead>'
+        f"<tr>{head}</tr></thead><tbody>{body}</tbody></table></details>"
+    )
+
+
+def _cells(column: Any) -> list[str]:
+    """A column as text: numbers with four significant digits."""
+    if isinstance(column, Tensor):
+        column = column.detach().cpu().tolist()
+    return [
+        f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
+        for value in column
+    ]
