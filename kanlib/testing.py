@@ -18,6 +18,8 @@ from torch import Tensor, nn
 
 from kanlib.bases import Basis, fit_coefficients
 
+__all__ = ["BASIS_LAWS", "agree", "basis_laws", "layer_laws"]
+
 Law = Callable[[Basis], None]
 
 
@@ -301,13 +303,13 @@ def agree(
         agree: largest difference below 1e-12
     """
     arguments = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-    first, second = naive(*arguments), library(*arguments)
+    first, second = naive(*arguments).detach(), library(*arguments).detach()
     if first.shape != second.shape:
         raise AssertionError(
             f"agree: shapes differ: naive gives {tuple(first.shape)}, library "
             f"{tuple(second.shape)}."
         )
-    gap, where = _largest_gap(first.detach(), second.detach())
+    gap, where = _largest_gap(first, second)
     if not gap < atol:
         raise AssertionError(
             f"agree: the largest difference is {gap:.2e} at index {where}, not below "
@@ -375,8 +377,9 @@ def _same(
         subject,
         f"{said}shape {shapes[0]}, not {shapes[1]}",
     )
-    gap, where = _largest_gap(found.detach(), expected.detach())
-    scale = max(1.0, float(expected.detach().abs().max())) if expected.numel() else 1.0
+    x, found, expected = x.detach(), found.detach(), expected.detach()
+    gap, where = _largest_gap(found, expected)
+    scale = max(1.0, float(expected.abs().max())) if expected.numel() else 1.0
     if gap > tolerance * scale or math.isnan(scale):
         place = x[where[: x.ndim]] if x.shape == found.shape[: x.ndim] else x
         at = f"at x = {place.tolist()}, " if place.numel() < 20 else ""

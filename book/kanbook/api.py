@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-SECTIONS = ("Args", "Shape", "Returns", "Raises", "Notes", "Example", "Reference")
-
 
 @dataclass(frozen=True)
 class Entry:
@@ -200,102 +198,6 @@ def annotation(value: Any) -> str:
     return getattr(value, "__name__", None) or str(value)
 
 
-def split_sections(text: str) -> tuple[str, dict[str, str]]:
-    r"""Split a Google docstring into its opening and its sections.
-
-    Example:
-        >>> split_sections("Do it.\n\nArgs:\n    x: A point.\n")
-        ('Do it.', {'Args': 'x: A point.'})
-    """
-    headings = "|".join(SECTIONS)
-    pieces = re.split(rf"^({headings}):[ \t]*$", text, flags=re.MULTILINE)
-    bodies = (inspect.cleandoc("\n" + body) for body in pieces[2::2])
-    return pieces[0].strip(), dict(zip(pieces[1::2], bodies, strict=True))
-
-
-def items(body: str) -> list[tuple[str, str]]:
-    r"""Split `name: description` items; a line further in belongs to the item above.
-
-    Example:
-        >>> items("x: A point,\n    any shape.\ny (unit): Its value.")
-        [('x', 'A point, any shape.'), ('y (unit)', 'Its value.')]
-    """
-    found: list[tuple[str, str]] = []
-    for line in body.splitlines():
-        head = re.match(r"(?P<name>[\w*][\w, *().|]*?): +(?P<rest>.*)", line)
-        if head and not line.startswith(" "):
-            found.append((head["name"], head["rest"]))
-        elif found and line.strip():
-            name, rest = found[-1]
-            found[-1] = (name, f"{rest} {line.strip()}".strip())
-        elif line.strip():
-            found.append(("", line.strip()))
-    return found
-
-
-def prose(text: str, links: Mapping[str, str]) -> str:
-    r"""Return plain docstring text as Markdown: code spans live, all else is literal.
-
-    Args:
-        text: Paragraphs, lists with "- ", `code`, $formulas$, [keys] and doctests.
-        links: Code spans that become links: short name -> dotted name.
-
-    Example:
-        >>> prose("See `BSpline` * 2.", {"BSpline": "kanlib.bases.BSpline"})
-        'See {py:obj}`BSpline <kanlib.bases.BSpline>` \\* 2.'
-    """
-    return "\n\n".join(_block(block, links) for block in re.split(r"\n\s*\n", text))
-
-
-def _block(block: str, links: Mapping[str, str]) -> str:
-    if block.lstrip().startswith(">>>"):
-        return f"```python\n{inspect.cleandoc(chr(10) + block)}\n```"
-    if all(line.startswith("    ") for line in block.splitlines()):
-        return f"```text\n{inspect.cleandoc(chr(10) + block)}\n```"
-    return "\n".join(_inline(line, links) for line in block.splitlines())
-
-
-def _inline(line: str, links: Mapping[str, str]) -> str:
-    bullet = re.match(r"\s*(?:- |\d+\. )", line)
-    start = bullet.group() if bullet else ""
-    pieces = re.split(r"(``.+?``|`[^`]+`|\$[^$]+\$)", line[len(start) :])
-    return start + "".join(
-        _code(piece, links) if index % 2 else _escape(piece)
-        for index, piece in enumerate(pieces)
-    )
-
-
-def _code(span: str, links: Mapping[str, str]) -> str:
-    if span.startswith("$"):
-        return span
-    inner = span.strip("`")
-    if target := links.get(inner.removesuffix("()")):
-        return f"{{py:obj}}`{inner} <{target}>`"
-    return f"`{inner}`"
-
-
-def _escape(text: str) -> str:
-    # A key in brackets, such as [liu2024kan], is a citation; digits tell it from words.
-    text = re.sub(r"([\\*_<>$#|~{}\[\]])", r"\\\1", text)
-    return re.sub(r"\\\[([a-z]+\d{4}[a-z]*)\\\]", r"{cite:p}`\1`", text)
-
-
-def markdown(entry: Entry, links: Mapping[str, str]) -> str:
-    """Return an entry's docstring as Markdown, sections as lists under small titles."""
-    opening, sections = split_sections(entry.doc)
-    parts = [prose(opening, links)]
-    for title, body in sections.items():
-        label = {"Args": "Arguments", "Example": "Example"}.get(title, title)
-        parts.append(f"```{{rubric}} {label}\n```")
-        if title in ("Args", "Raises"):
-            for name, text in items(body):
-                shown = f"`{name}`" if name else ""
-                parts.append(f"{shown}\n: {_inline(text, links)}" if name else text)
-        else:
-            parts.append(prose(body, links))
-    return "\n\n".join(parts)
-
-
 def link_targets(modules: Iterable[str]) -> dict[str, str]:
     """Return short and dotted names of everything public, for links from code spans.
 
@@ -313,72 +215,17 @@ def link_targets(modules: Iterable[str]) -> dict[str, str]:
     return {name: target for name, target in targets.items() if name not in shared}
 
 
-def names_used(notebook: Mapping[str, Any]) -> set[str]:
-    r"""Return the dotted names below `kanlib` that a notebook's code cells use.
+def shortest_owner(dotted: str) -> str:
+    """Return where a reader finds a name: the package itself if it hands it on.
 
     Example:
-        >>> source = "import kanlib as kl\nkl.KAN([2, 1], kl.bases.BSpline)"
-        >>> cell = {"cell_type": "code", "source": source}
-        >>> sorted(names_used({"cells": [cell]}))
-        ['kanlib.KAN', 'kanlib.bases', 'kanlib.bases.BSpline']
+        >>> shortest_owner("kanlib.claims.compare")
+        'kanlib.claims'
     """
-    used: set[str] = set()
-    alias: dict[str, str] = {}
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "code":
-            source = "".join(cell["source"])
-            # Magics are no Python; the inline-plots one is all that chapters use.
-            plain = re.sub(r"^\s*[%!].*$", "", source, flags=re.MULTILINE)
-            for node in ast.walk(ast.parse(plain)):
-                _note(node, alias, used)
-    return used
-
-
-def _note(node: ast.AST, alias: dict[str, str], used: set[str]) -> None:
-    if isinstance(node, ast.Import):
-        for name in node.names:
-            if name.name.partition(".")[0] == "kanlib":
-                alias[name.asname or "kanlib"] = name.name if name.asname else "kanlib"
-    elif isinstance(node, ast.ImportFrom):
-        if (node.module or "").partition(".")[0] == "kanlib":
-            for name in node.names:
-                alias[name.asname or name.name] = f"{node.module}.{name.name}"
-                used.add(f"{node.module}.{name.name}")
-    elif isinstance(node, ast.Attribute) and (dotted := _dotted(node, alias)):
-        used.add(dotted)
-
-
-def _dotted(node: ast.expr, alias: Mapping[str, str]) -> str:
-    if isinstance(node, ast.Name):
-        return alias.get(node.id, "")
-    if isinstance(node, ast.Attribute) and (owner := _dotted(node.value, alias)):
-        return f"{owner}.{node.attr}"
-    return ""
-
-
-def users(
-    modules: Iterable[str], notebooks: Mapping[str, Mapping[str, Any]]
-) -> dict[str, list[str]]:
-    """Return which notebooks use a public name, under whatever path they reach it.
-
-    Args:
-        modules: The documented modules.
-        notebooks: Page -> notebook.
-
-    Returns:
-        The name under which the API documents it -> pages.
-    """
-    documented = {
-        id(find(entry.name)): entry.name
-        for module in modules
-        for entry in entries(module)
-    }
-    found: dict[str, list[str]] = {}
-    for page, notebook in notebooks.items():
-        names = {documented.get(id(find(name))) for name in names_used(notebook)}
-        for name in names - {None}:
-            found.setdefault(str(name), []).append(page)
-    return found
+    owner, _, short = dotted.rpartition(".")
+    package = owner.partition(".")[0]
+    handed_on = find(f"{package}.{short}")
+    return package if handed_on is find(dotted) else owner
 
 
 def find(dotted: str) -> Any:

@@ -8,7 +8,8 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.domains.python import PythonDomain
 
-from kanbook import api
+from kanbook import api, docstrings
+from kanbook.api_usage import users
 from kanbook.directives import Generated
 
 # Longer signatures are set with one parameter a line.
@@ -39,8 +40,8 @@ class ApiModule(Generated):
         """Return the entries, each with links to the chapters that use it."""
         module = self.arguments[0]
         links = api.link_targets(MODULES)
-        used = api.users(MODULES, self._notebooks())
-        found = self.markdown(api.prose(api.module_doc(module), links))
+        used = users(MODULES, self._notebooks())
+        found = self.markdown(docstrings.prose(api.module_doc(module), links))
         for entry in api.entries(module):
             found.append(self._described(entry, links, used.get(entry.name, [])))
         return found
@@ -63,7 +64,7 @@ class ApiModule(Generated):
         assert isinstance(domain, PythonDomain)
         domain.note_object(entry.name, kind, entry.name, location=sign)
         content = addnodes.desc_content()
-        content += self.markdown(api.markdown(entry, links))
+        content += self.markdown(docstrings.markdown(entry.doc, links))
         if pages:
             listed = ", ".join(f"{{doc}}`/{page}`" for page in pages)
             content += self.markdown(f"Used in {listed}.")
@@ -84,7 +85,7 @@ def _signature(entry: api.Entry) -> addnodes.desc_signature:
         sign += addnodes.desc_annotation("", f"{entry.kind} ")
     if entry.kind not in ("method", "property"):
         sign["_toc_parts"], sign["_toc_name"] = (owner, short), short
-        sign += addnodes.desc_addname("", f"{owner}.".replace("._errors", ""))
+        sign += addnodes.desc_addname("", f"{api.shortest_owner(entry.name)}.")
     sign += addnodes.desc_name("", short)
     if entry.parameters is not None:
         length = len(short) + sum(map(len, entry.parameters)) + len(entry.result)
@@ -113,7 +114,7 @@ class ApiIndex(Generated):
             page = Path(self.env.docname).parent / api.page_name(module)
             rows = [
                 f"* - {{py:obj}}`{entry.short} <{entry.name}>`\n"
-                f"  - {api.prose(entry.summary, links)}"
+                f"  - {docstrings.prose(entry.summary, links)}"
                 for entry in api.entries(module)
             ]
             # A fence of backticks may not have backticks in its first line.

@@ -143,7 +143,11 @@ class Notation(Generated):
                 f"  - {_code(row.get('code'))}"
                 for row in symbols
             ]
-            options = [":header-rows: 1", ":class: kl-notation", ":widths: 13 41 16 12 18"]
+            options = [
+                ":header-rows: 1",
+                ":class: kl-notation",
+                ":widths: 13 41 16 12 18",
+            ]
             found += self.markdown(f"```{{rubric}} {group}\n```")
             table = ["```{list-table}", *options, "", head, *rows, "```"]
             found += self.markdown(*table)

@@ -8,6 +8,8 @@ from kanbook.ledger import Record, tally, whole
 from kanlib.claims import Verdict, _cards
 
 MEBIBYTES_PER_GIBIBYTE = 1024
+COMMIT_LENGTH = 20
+"""Of a commit's name; room for what `git describe` adds to a short one."""
 
 
 def tally_html(found: Sequence[Record]) -> str:
@@ -88,12 +90,15 @@ def run_html(
             f"{memory_text(report['peak_mib'])} peak memory"
         )
         versions = report["versions"]
+    commit = versions.get("commit", commit)[:COMMIT_LENGTH]
     devices = sorted({record["device"] for record in found})
     if devices:
         rows["Device"] = escape(", ".join(devices))
     if versions:
         rows["Versions"] = ", ".join(
-            f"{escape(name)}&nbsp;{escape(text)}" for name, text in versions.items()
+            f"{escape(name)}&nbsp;{escape(text)}"
+            for name, text in versions.items()
+            if name != "commit"
         )
     if commit:
         rows["Commit"] = f"<code>{escape(commit)}</code>"

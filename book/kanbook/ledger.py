@@ -49,12 +49,14 @@ def rendered(chapter: Chapter, executed: Path | None) -> Path:
 
     Args:
         chapter: A chapter of the book.
-        executed: The folder of executed copies, or None to use none.
+        executed: The folder of executed copies, or None to use none. A copy counts only
+            with the report beside it that says how it was made.
     """
     if executed is None:
         return chapter.path
     copy = executed / chapter.part / f"{chapter.slug}.ipynb"
-    return copy if copy.is_file() else chapter.path
+    whole = copy.is_file() and copy.with_suffix(".json").is_file()
+    return copy if whole else chapter.path
 
 
 def records(notebook: Record) -> list[Record]:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
@@ -16,7 +16,7 @@ def outcomes(
     workers: int,
     scheduler: str | None,
     progress: Progress,
-) -> Iterator[tuple[Task, Outcome]]:
+) -> Generator[tuple[Task, Outcome]]:
     """Yield each outcome as it comes; end the kernels if the caller leaves.
 
     Args:

@@ -6,6 +6,7 @@ error; the exit code says whether the site is whole.
 """
 
 import json
+import logging
 import sys
 import warnings
 from pathlib import Path
@@ -15,6 +16,8 @@ def main() -> int:
     """Render the job's book and return the exit code."""
     # What libraries deprecate is no fault of the book.
     warnings.simplefilter("ignore")
+    # Nor that matplotlib takes another font than the social cards ask for.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     from jupyter_book.sphinx import build_sphinx
 
     job = json.load(sys.stdin)

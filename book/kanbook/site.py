@@ -112,6 +112,13 @@ class Site:
             for name in VENDORED
             if not (folder / name).is_file()
         ]
+        for page in self.chapters:
+            report = self.report(page)
+            if report is not None and report["status"] != "ok":
+                said.append(
+                    f"the last run of {page} ended with status {report['status']}: "
+                    f"{report['message']} Mend it and run `kanbook build`."
+                )
         return said + ledger.problems(self.records)
 
 

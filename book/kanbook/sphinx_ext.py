@@ -59,7 +59,9 @@ def _drop_thebe(app: Sphinx, config: Config) -> None:
         kept = [item for item in listeners if "thebe" not in item.handler.__module__]
         listeners[:] = kept
     for files in (app.registry.css_files, app.registry.js_files):
-        files[:] = [item for item in files if "thebe" not in str(item[0])]
+        thebes = [item for item in files if "thebe" in str(item[0])]
+        for item in thebes:
+            files.remove(item)  # type: ignore[arg-type]
 
 
 def _read_site(app: Sphinx) -> None:

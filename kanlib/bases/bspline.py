@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -16,9 +17,10 @@ from kanlib import _check
 from kanlib.ops.bspline import bspline_basis
 
 Row = tuple[float, ...]
+Numbers = Sequence[float] | Sequence[Sequence[float]] | Tensor | np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class BSpline:
     """The K = m − d − 1 B-splines of degree d on knots t_0 ≤ … ≤ t_{m−1}.
 
@@ -30,7 +32,8 @@ class BSpline:
 
     Args:
         knots: m numbers shared by all inputs; or one row of m numbers per input, and
-            then the last axis of x is the input axis: (..., in) -> (..., in, K).
+            then the last axis of x is the input axis: (..., in) -> (..., in, K). Any
+            sequence, array or tensor; kept as tuples of floats.
         degree: d ≥ 0.
 
     Raises:
@@ -58,11 +61,11 @@ class BSpline:
     knots: Row | tuple[Row, ...]
     degree: int
 
-    def __post_init__(self) -> None:
-        _check.is_integer("BSpline", "degree", self.degree, 0)
-        knots = _as_tuples(self.knots)
-        object.__setattr__(self, "knots", knots)
-        _check_rows(self.rows, self.degree)
+    def __init__(self, knots: Numbers, degree: int) -> None:
+        _check.is_integer("BSpline", "degree", degree, 0)
+        object.__setattr__(self, "knots", _as_tuples(knots))
+        object.__setattr__(self, "degree", degree)
+        _check_rows(self.rows, degree)
 
     @classmethod
     def uniform(

@@ -6,6 +6,7 @@ every coefficient, so an optimizer made for the old parameters must not go on.
 
 import copy
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -25,7 +26,7 @@ MARGIN = 0.01
 """How far an updated grid reaches beyond the data, as a share of their range."""
 
 CHUNK = 2**22
-"""Largest number of entries in one array of a refit; bounds its memory to some 100 MB."""
+"""Most entries in one array of a refit; bounds its memory to some 100 MB."""
 
 
 def extend_grid(
@@ -34,10 +35,11 @@ def extend_grid(
     """Return the same functions on a grid of `intervals` intervals.
 
     Each interval is cut evenly and the domain and the knots outside of it stay, so a
-    multiple of the present number of intervals gives nested spaces: then nothing changes
-    on the whole line but rounding. Otherwise the nearest spline is taken, by least
-    squares over the layer's actual inputs and `degree + 1` points in every interval. The
-    latter hold the function where there are no data; no number of rows is too few.
+    multiple of the present number of intervals gives nested spaces: then nothing
+    changes, on the whole line, but rounding. Otherwise the nearest spline is taken, by
+    least squares over the layer's actual inputs and `degree + 1` points in every
+    interval. The latter hold the function where there are no data; no number of rows is
+    too few.
 
     Args:
         network: A KAN, or one KANLayer, with B-spline bases.
@@ -76,19 +78,19 @@ def update_grid(
 ) -> Network:
     """Return the network with knots that follow the inputs, one row for each input.
 
-    Inside knots (1 − ε) · quantiles + ε · uniform with ε = `uniform_share`, on the range
-    of the data and 1 % of it more at each side; the quantiles are those of the *distinct*
-    values, so repeated ones (black pixels) do not pile up knots, and no interval is
-    shorter than ε times the even one. The knots go on evenly outside. An input with a
-    single value says nothing about its grid and keeps its row.
+    Inside knots (1 − ε) · quantiles + ε · uniform with ε = `uniform_share`, on the
+    range of the data and 1 % of it more at each side; the quantiles are those of the
+    *distinct* values, so repeated ones (black pixels) do not pile up knots, and no
+    interval is shorter than ε times the even one. The knots go on evenly outside. An
+    input with a single value says nothing about its grid and keeps its row.
 
-    The functions are refitted as in `extend_grid`. The new spaces do not contain the old
-    ones: compare both networks on x to see how much was lost, or extend first.
+    The functions are refitted as in `extend_grid`. The new spaces do not contain the
+    old ones: compare both networks on x to see how much was lost, or extend first.
 
     Args:
         network: A KAN, or one KANLayer, with B-spline bases.
         x: The network's inputs, from which this network finds each layer's inputs.
-        uniform_share: ε, above 0 and at most 1; 1 gives an even grid on the data's range.
+        uniform_share: ε, above 0 and at most 1; 1 gives an even grid.
 
     Raises:
         TypeError: "network is" neither; "layer 1 has the basis" of another family.
@@ -133,7 +135,8 @@ def _regrid(
 ) -> Network:
     if not isinstance(network, KAN | KANLayer):
         raise TypeError(
-            f"{owner}: network is a {type(network).__name__}; expected a KAN or KANLayer."
+            f"{owner}: network is a {type(network).__name__}; "
+            "expected a KAN or KANLayer."
         )
     _check.is_floating(owner, "x", x)
     if x.numel() == 0:
@@ -156,13 +159,11 @@ def _regrid(
         renewed.append(layer.with_basis(target, _refit(layer, flat, target)))
     if isinstance(network, KANLayer):
         return renewed[0]
-    result = copy.deepcopy(network)
-    result.layers = nn.ModuleList(renewed)
-    return result
+    return network.with_layers(renewed)
 
 
 def _refit(layer: KANLayer, x: Tensor, target: BSpline) -> Tensor:
-    """Coefficients on `target` for the layer's functions, by least squares in float64."""
+    """The coefficients on `target` of the layer's functions, fitted in float64."""
     source = layer.basis
     assert isinstance(source, BSpline)
     coefficients = layer.coefficients.double()
@@ -205,8 +206,8 @@ def _inside(row: Row, degree: int) -> list[float]:
     """`degree + 1` points inside every interval of the domain, empty ones left out."""
     ends = row[degree : len(row) - degree]
     shares = [(j + 0.5) / (degree + 1) for j in range(degree + 1)]
-    pairs = zip(ends, ends[1:], strict=False)
-    return [low + (high - low) * s for low, high in pairs if low < high for s in shares]
+    pairs = [(low, high) for low, high in pairwise(ends) if low < high]
+    return [low + (high - low) * share for low, high in pairs for share in shares]
 
 
 def _cut(row: Row, degree: int, intervals: int) -> Row:
@@ -227,7 +228,7 @@ def _cut(row: Row, degree: int, intervals: int) -> Row:
 
 
 def _quantile_row(values: np.ndarray, old: Row, degree: int, share: float) -> Row:
-    """One row of knots for one column of inputs; `old` if the values cannot carry one."""
+    """Knots for one column of inputs; `old` if the values cannot carry a row."""
     distinct = np.unique(values)
     low, high = distinct[0], distinct[-1]
     intervals = len(old) - 2 * degree - 1

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -55,11 +56,11 @@ class KAN(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        pairs = list(zip(widths, widths[1:], strict=False))
+        pairs = list(pairwise(widths))
         if not pairs:
             raise ValueError(
-                f"KAN: widths has {len(widths)} entries; expected at least 2, the inputs "
-                "and the outputs, such as [2, 5, 1]."
+                f"KAN: widths has {len(widths)} entries; expected at least 2, the "
+                "inputs and the outputs, such as [2, 5, 1]."
             )
         bases = list(basis) if isinstance(basis, Sequence) else [basis] * len(pairs)
         if len(bases) != len(pairs):
@@ -145,7 +146,7 @@ class KAN(nn.Module):
         exceed `threshold`. Edges whose `l1` is at most `edge_threshold` are masked; the
         default masks only edges that are 0 at every row. The output is the same but for
         what the dropped edges carried, and that can be a large constant: a node that is
-        always 0 still sends φ(0) on. Train on afterwards. This network is left as it is.
+        always 0 still sends φ(0) on. Train on afterwards. This network stays as it is.
 
         Args:
             x: The rows over which edges are averaged.
@@ -164,26 +165,31 @@ class KAN(nn.Module):
         inputs = self.activations(x)
         sizes = [layer.l1(h) for layer, h in zip(layers, inputs, strict=True)]
         kept = [list(range(layers[0].in_features))]
-        for index, (before, after) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        for index, (before, after) in enumerate(pairwise(sizes), 1):
             score = torch.minimum(before.amax(1), after.amax(0))
             kept.append(torch.nonzero(score > threshold).flatten().tolist())
             if not kept[-1]:
                 raise ValueError(
-                    f"KAN.prune: hidden layer {index + 1} would lose all its "
+                    f"KAN.prune: hidden layer {index} would lose all its "
                     f"{len(score)} nodes, because the largest score "
                     f"{score.max().item():.1e} is not above threshold={threshold:g}. "
                     "Lower the threshold, or train with a smaller penalty."
                 )
         kept.append(list(range(layers[-1].out_features)))
-        smaller = copy.deepcopy(self)
-        smaller.layers = nn.ModuleList()
+        parts = []
         for layer, size, columns, rows in zip(
             layers, sizes, kept[:-1], kept[1:], strict=True
         ):
             part = layer.selected(rows, columns)
             part.mask &= size[rows][:, columns] > edge_threshold
-            smaller.layers.append(part)
-        return smaller
+            parts.append(part)
+        return self.with_layers(parts)
+
+    def with_layers(self, layers: Sequence[KANLayer]) -> "KAN":
+        """Return a copy that has these layers."""
+        network = copy.copy(self)
+        network._modules = {"layers": nn.ModuleList(layers)}
+        return network
 
     def extra_repr(self) -> str:
         """The widths and the number of parameters."""

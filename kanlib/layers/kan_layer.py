@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from kanlib import _check
@@ -44,16 +44,16 @@ class KANLayer(nn.Module):
     - `"group"`: the same with one function for each of `groups` runs of I / groups
       consecutive inputs; `coefficients` (groups, K), in all groups·K + 2·O·I.
 
-    Without a base there are O·I parameters fewer. The buffer `mask` (O, I) is True where
-    an edge exists; a masked edge adds nothing and gets no gradient.
+    Without a base there are O·I parameters fewer. The buffer `mask` (O, I) is True
+    where an edge exists; a masked edge adds nothing and gets no gradient.
 
     Args:
         in_features: I, at least 1.
         out_features: O, at least 1.
         basis: The family of functions on every edge, a plain value such as
             `BSpline.uniform(5)`. Knots given as one row per input need I rows.
-        base: The function b: "silu", "identity", "tanh", any callable that acts entry by
-            entry, or None for no base part.
+        base: The function b: "silu", "identity", "tanh", any callable that acts entry
+            by entry, or None for no base part.
         share: What the edges share, as above.
         groups: How many shared functions `share="group"` has; must divide I.
         generator: Source of the initial values.
@@ -62,11 +62,11 @@ class KANLayer(nn.Module):
         x (..., I), result (..., O).
 
     Raises:
-        ValueError: "in_features must be", "out_features must be", "base is", "share is",
-            "groups": a value outside the choices; "basis has": knots of another number
-            of inputs. `forward`: "x has shape" of another last axis.
-        TypeError: "basis is": not a Basis. `forward`: "x has dtype" or device other than
-            the parameters'.
+        ValueError: "in_features must be", "out_features must be", "base is",
+            "share is", "groups": a value outside the choices; "basis has": knots of
+            another number of inputs. `forward`: "x has shape" of another last axis.
+        TypeError: "basis is": not a Basis. `forward`: "x has dtype" or device other
+            than the parameters'.
 
     Notes:
         Initial values. With a base: w uniform in ±1/√I and c normal with standard
@@ -319,7 +319,7 @@ def mean_size(edges: Float[Tensor, "*batch O I"]) -> Float[Tensor, "O I"]:
 
 
 def share_entropy(sizes: Float[Tensor, "O I"]) -> Float[Tensor, ""]:
-    """Return −Σ p log p of p = sizes / Σ sizes, with 0 log 0 = 0 also in the gradient."""
+    """Return −Σ p log p of p = sizes / Σ sizes; 0 log 0 = 0, in the gradient too."""
     total = sizes.sum()
     p = sizes / torch.where(total > 0, total, 1)
     # log 1 in place of log 0: a dead edge then has gradient 0, not infinity times 0.
@@ -327,33 +327,34 @@ def share_entropy(sizes: Float[Tensor, "O I"]) -> Float[Tensor, ""]:
 
 
 def domains(basis: Basis, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Both ends of the domain as tensors like `like`: scalars, or one for each input."""
-    per_input = isinstance(basis, BSpline) and basis.inputs is not None
-    ends = basis.domains if per_input else basis.domain
-    low, high = torch.tensor(ends, dtype=torch.float64).unbind(-1)
+    """Both ends of the domain, in `like`'s kind: scalars, or one for each input."""
+    ends = torch.tensor(basis.domain, dtype=torch.float64)
+    if isinstance(basis, BSpline) and basis.inputs is not None:
+        ends = torch.tensor(basis.domains, dtype=torch.float64)
+    low, high = ends.unbind(-1)
     return low.to(like), high.to(like)
 
 
 def _check_basis(basis: Basis, in_features: int, groups: int) -> None:
-    is_class = isinstance(basis, type)
-    if is_class or not isinstance(basis, Basis):
-        got = f"the class {basis.__name__}" if is_class else f"a {type(basis).__name__}"
+    # A class has all the attributes that the protocol asks for.
+    if isinstance(basis, type) or not isinstance(basis, Basis):
+        name = getattr(basis, "__name__", type(basis).__name__)
         raise TypeError(
-            f"KANLayer: basis is {got}; expected a Basis value. "
+            f"KANLayer: basis is {name}; expected a Basis value. "
             "Use for instance BSpline.uniform(5)."
         )
     if not isinstance(basis, BSpline) or basis.inputs is None:
         return
     if basis.inputs != in_features:
         raise ValueError(
-            f"KANLayer: basis has {basis.inputs} rows of knots; expected {in_features}, "
-            f"because in_features={in_features}."
+            f"KANLayer: basis has {basis.inputs} rows of knots; expected "
+            f"{in_features}, because in_features={in_features}."
         )
     size = in_features // groups
     if any(basis.rows[i] != basis.rows[i - i % size] for i in range(in_features)):
         raise ValueError(
-            "KANLayer: basis has different rows of knots inside a group; expected equal "
-            f"ones, because {size} inputs share a function."
+            "KANLayer: basis has different rows of knots inside a group; expected "
+            f"equal ones, because {size} inputs share a function."
         )
 
 

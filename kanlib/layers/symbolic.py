@@ -27,7 +27,7 @@ CANDIDATES: dict[str, tuple[Function, float]] = {
     "gaussian": (lambda u: torch.exp(-u.square()), 3),
     "x^4": (lambda u: u**4, 4),
 }
-"""Name, function and complexity of what `snap` tries; a caller may pass another table."""
+"""What `snap` tries: name, function and complexity; a caller may pass its own."""
 
 TEXTS = {
     "x": "{}",
@@ -138,8 +138,8 @@ class SymbolicKAN(nn.Module):
         texts = [f"x{i + 1}" for i in range(size)] if names is None else list(names)
         if len(texts) != size:
             raise ValueError(
-                f"SymbolicKAN.formula: names has {len(texts)} entries; expected {size}, "
-                f"because the network has {size} inputs."
+                f"SymbolicKAN.formula: names has {len(texts)} entries; expected "
+                f"{size}, because the network has {size} inputs."
             )
         for layer in self._rows():
             texts = [
@@ -178,9 +178,9 @@ def snap(
             it small.
 
     Returns:
-        One fit per candidate, best first. Candidates that are not finite on the data for
-        any (a, b), such as a logarithm of a range that nothing shifts above 0, are left
-        out.
+        One fit per candidate, best first. An (a, b) for which F is not finite on all
+        points, such as a logarithm of negative numbers, is no fit; a candidate without
+        any is left out.
 
     Raises:
         TypeError: "x has dtype", "y has dtype": not floating.
@@ -188,12 +188,11 @@ def snap(
             points; "entries that are NaN"; "noise must be"; "x has one distinct value".
 
     Notes:
-        (a, b) is searched on a 41 × 41 grid over [−10, 10]² (with x moved to [−1, 1]) and
-        the best starts are refined by Levenberg–Marquardt; c and d are solved for in
-        closed form throughout. Then a = ±1 and b = 0 are tried and kept where the misfit
-        stays within `noise` or 1 % of the best, so that an exponential comes without its
-        redundant b.
-        About 0.3 s for a curve with the 13 candidates; at most 500 points are used.
+        (a, b) is searched on a 41 × 41 grid over [−10, 10]² (with x moved to [−1, 1])
+        and the best starts are refined by Levenberg–Marquardt; c and d are solved for
+        in closed form throughout. Then a = ±1 and b = 0 are tried and kept where the
+        misfit stays within `noise` or 1 % of the best, so that an exponential comes
+        without its redundant b. At most 500 points are used, evenly picked along x.
 
     Example:
         >>> x = torch.linspace(-1, 1, 50)
@@ -265,8 +264,8 @@ def _check_curve(x: Tensor, y: Tensor) -> None:
     _check.is_floating("snap", "y", y)
     if x.ndim != 1 or len(x) < 5:
         raise ValueError(
-            f"snap: x has shape {tuple(x.shape)}; expected one row of at least 5 points, "
-            "because each fit has 4 constants."
+            f"snap: x has shape {tuple(x.shape)}; expected one row of at least 5 "
+            "points, because each fit has 4 constants."
         )
     shape = tuple(x.shape)
     _check.has_shape("snap", "y", y, shape, f"x has shape {shape}")
@@ -274,7 +273,7 @@ def _check_curve(x: Tensor, y: Tensor) -> None:
     _check.is_finite("snap", "y", y)
     if not bool((x != x[0]).any()):
         raise ValueError(
-            f"snap: x has one distinct value, {float(x[0]):g}; expected a range of them."
+            f"snap: x has one distinct value, {float(x[0]):g}; expected a range."
         )
 
 
@@ -313,7 +312,7 @@ def _simplify(
     misfit: Tensor,
     noise: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Take the first simpler (a, b) whose misfit is within the noise, or 1 % of ours."""
+    """Take the first simpler (a, b) with a misfit within the noise, or 1 % of ours."""
     one, zero, shift = a.new_ones(()), a.new_zeros(()), b / a.abs().clamp(min=1e-300)
     trials = [
         (one, zero, (False, False)),
@@ -358,7 +357,7 @@ def _project(value: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def _refine(
     function: Function, x: Tensor, y: Tensor, a: Tensor, b: Tensor, free: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Levenberg–Marquardt in (a, b), many starts at once, with c and d projected out."""
+    """Levenberg–Marquardt in (a, b), many starts at once; c and d are projected out."""
     point = torch.stack([a, b], -1)  # (starts, 2)
     misfit = _misfit(function, x, y, point)
     damping = torch.full_like(misfit, 1e-3)
@@ -418,7 +417,7 @@ def _linearized(
 
 
 def _term(fit: SymbolicFit | SymbolicEdge, variable: str, digits: int) -> str:
-    """c F(a x + b) as text; empty when c is 0."""
+    """Write c F(a x + b); empty when c is 0."""
     a, b, c, _ = _constants(fit)
     if c == 0:
         return ""

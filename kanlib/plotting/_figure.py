@@ -3,7 +3,7 @@
 import base64
 import io
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -199,7 +199,9 @@ def _png(image: Any) -> bytes:
 
 def _table(data: Mapping[str, Any]) -> str:
     """The folded table of the numbers behind a figure."""
-    named = {name: _cells(column) for name, column in data.items()}
+    if not data:
+        raise ValueError("figure: data is empty; expected columns, or None.")
+    named = {name: _cells(name, column) for name, column in data.items()}
     lengths = {name: len(column) for name, column in named.items()}
     if len(set(lengths.values())) != 1:
         raise ValueError(
@@ -221,8 +223,13 @@ def _table(data: Mapping[str, Any]) -> str:
     )
 
 
-def _cells(column: Any) -> list[str]:
+def _cells(name: str, column: Any) -> list[str]:
     """A column as text: numbers with four significant digits."""
+    if not isinstance(column, Iterable):
+        raise TypeError(
+            f"figure: column {name} of data is a {type(column).__name__}; expected a "
+            "sequence."
+        )
     if isinstance(column, Tensor):
         column = column.detach().cpu().tolist()
     return [

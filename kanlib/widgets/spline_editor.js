@@ -148,6 +148,8 @@ function render({ model, el }) {
     const { knots, degree, coefficients, base_weight: weight, probe } = state();
     const count = knots.length - degree - 1;
     if (width === 0 || coefficients.length !== count) return;
+    // All digits, for whoever reads the page by program.
+    root.dataset.state = JSON.stringify(state());
     const centers = greville(knots, degree);
     const [left, right] = domain(knots, degree);
     const [x0, x1, y0, y1] = model.get("window");
@@ -241,7 +243,6 @@ function render({ model, el }) {
       "aria-valuenow": probe,
       "aria-valuetext": `x is ${decimal(probe)}, value ${decimal(value, 3)}, slope ${decimal(slope, 3)}`,
     });
-    // The full digits are for whoever reads the page by program.
     write(parts.x, { text: decimal(probe), "data-number": probe });
     write(parts.value, { text: decimal(value, 4), "data-number": value });
     write(parts.slope, { text: decimal(slope, 4), "data-number": slope });
@@ -331,6 +332,8 @@ function indexed(element, text) {
 
 function drawAxes(parts, { X, Y, area, ys, ends, knots }) {
   const { left, right, top, bottom } = area;
+  const frame = { x: left, y: top, width: right - left, height: bottom - top };
+  write(parts.bumps, { ...frame, viewBox: Object.values(frame).join(" ") });
   const box = { x: X(ends[0]), y: top, width: X(ends[1]) - X(ends[0]), height: bottom - top };
   write(parts.inside, box);
   write(parts.zero, { x1: left, x2: right, y1: Y(0), y2: Y(0) });
@@ -375,7 +378,7 @@ function skeleton(root, alt) {
   parts.xTicks = svg("g", { class: "ticks across" }, still);
   parts.yTicks = svg("g", { class: "ticks up" }, still);
   parts.xName = svg("text", { class: "name", text: "x" }, still);
-  parts.bumps = svg("g", { class: "bumps" }, still);
+  parts.bumps = svg("svg", { class: "bumps" }, still); // clips what leaves the plot
   parts.base = svg("path", { class: "base" }, still);
   parts.phi = svg("path", { class: "phi" }, still);
   parts.tangent = svg("line", { class: "tangent" }, still);

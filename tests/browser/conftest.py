@@ -5,12 +5,19 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
 from ipywidgets.embed import embed_data
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    Request,
+    sync_playwright,
+)
 
 from kanlib.bases import BSpline
 from kanlib.widgets import SplineEditor
@@ -56,7 +63,7 @@ HARNESS = """<!doctype html>
 """
 
 
-def harness_site(folder: Path) -> Path:
+def write_harness(folder: Path) -> Path:
     """A site of one page at the chapter's own address, with the editor in it."""
     editor = SplineEditor(
         BSpline.uniform(5),
@@ -74,6 +81,11 @@ def harness_site(folder: Path) -> Path:
     target.parent.mkdir(parents=True)
     target.write_text(page, encoding="utf-8")
     return folder
+
+
+@pytest.fixture(scope="session")
+def harness(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_harness(tmp_path_factory.mktemp("harness") / "site")
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -111,7 +123,9 @@ def chromium_of(playwright: Playwright) -> str:
     return found or own
 
 
-@pytest.fixture(scope="session")
+# One browser a module: Playwright keeps an event loop running as long as it lives,
+# which other tests of the same process must not find.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -124,36 +138,33 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     """Open an address in a fresh context; anything amiss on the page fails the test."""
-    opened: list[SimpleNamespace] = []
+    contexts: list[BrowserContext] = []
+    amiss: list[str] = []
 
     def watched(url: str, **options: object) -> Page:
-        context = browser.new_context(**{"viewport": {"width": 1000, "height": 900}} | options)
+        wide = {"viewport": {"width": 1000, "height": 900}}
+        context = browser.new_context(**wide | options)
         context.set_default_timeout(WAIT)
         page = context.new_page()
-        seen = SimpleNamespace(context=context, amiss=[])
-        opened.append(seen)
-        home = urlsplit(url).netloc
+        contexts.append(context)
+        home = urlsplit(url)[:2]
 
-        def request(request: object) -> None:
-            address = urlsplit(request.url)  # type: ignore[attr-defined]
-            if address.scheme in ("data", "blob"):
-                return
-            if address.scheme != urlsplit(url).scheme or address.netloc != home:
-                seen.amiss.append(f"outside request {request.url}")  # type: ignore[attr-defined]
+        def request(request: Request) -> None:
+            address = urlsplit(request.url)
+            if address.scheme not in ("data", "blob") and address[:2] != home:
+                amiss.append(f"outside request: {request.url}")
 
-        def console(message: object) -> None:
-            if message.type == "error":  # type: ignore[attr-defined]
-                seen.amiss.append(f"console: {message.text}")  # type: ignore[attr-defined]
+        def console(message: ConsoleMessage) -> None:
+            if message.type == "error":
+                amiss.append(f"console: {message.text}")
 
         page.on("request", request)
         page.on("console", console)
-        page.on("pageerror", lambda error: seen.amiss.append(f"page error: {error}"))
-        page.on("requestfailed", lambda r: seen.amiss.append(f"failed: {r.url}"))
+        page.on("pageerror", lambda error: amiss.append(f"page error: {error}"))
         page.goto(url)
         return page
 
     yield watched
-    amiss = [line for seen in opened for line in seen.amiss]
-    for seen in opened:
-        seen.context.close()
+    for context in contexts:
+        context.close()
     assert amiss == []

@@ -81,7 +81,9 @@ def test_nothing_of_papermill_is_left(runs: list[bytes]) -> None:
 
 def raw(**metadata: Any) -> Notebook:
     cell = new_code_cell("1", id="only", execution_count=9)
-    cell.outputs = [new_output("execute_result", {"text/plain": "1"}, execution_count=9)]
+    cell.outputs = [
+        new_output("execute_result", {"text/plain": "1"}, execution_count=9)
+    ]
     cell.metadata = {"papermill": {"duration": 1.0}, "tags": [], "mine": True}
     return new_notebook(cells=[cell], metadata=metadata)
 
@@ -92,7 +94,9 @@ def test_normalizing_twice_changes_nothing() -> None:
 
 
 def test_counts_begin_at_one_and_tool_metadata_goes() -> None:
-    made = normalized(raw(papermill={}, language_info={"version": "3.11.7"}))
+    made = normalized(
+        raw(papermill={}, language_info={"name": "python", "version": "3.11.7"})
+    )
     (cell,) = made.cells
     assert (cell.execution_count, cell.outputs[0].execution_count) == (1, 1)
     assert cell.metadata == {"mine": True}

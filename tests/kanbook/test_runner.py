@@ -1,6 +1,7 @@
 """Chapters in real kernels: what they see, and every way in which one can end."""
 
 import errno
+import io
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ import psutil
 import pytest
 from kanbook import files, pool
 from kanbook.chapters import Chapter, find_chapters
+from kanbook.progress import Progress
 from kanbook.reports import Execution, read_report
 from kanbook.runner import execute
 from kanbook.supervise import Job, Outcome, kernel_environment
@@ -108,7 +110,7 @@ def test_report_of_a_good_chapter(results: Results) -> None:
     assert report["status"] == "ok"
     assert report["chapter"] == "part/seeing"
     assert report["profile"] == "book"
-    assert 0 < report["cpu_seconds"]
+    assert report["cpu_seconds"] > 0
     assert 20 < report["peak_mib"] < 500
     assert set(report["versions"]) >= {"python", "torch", "numpy", "kanlib"}
     assert list(report["cell_seconds"]) == ["cell-0", "cell-1"]
@@ -371,6 +373,37 @@ def test_bad_arguments(arguments: dict[str, Any], message: str) -> None:
 
 def test_no_chapters_at_all() -> None:
     assert execute([]) == []
+
+
+# --- progress -----------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_bar_counts_cells_and_shows_who_runs_how_long() -> None:
+    terminal = Terminal()
+    with Progress({"part/one": 4, "part/two": 6}, terminal) as progress:
+        progress.cell("part/one", 0)
+        progress.tick({"part/one": 12.3})
+        progress.end("part/one", "ok  part/one")
+        progress.tick({"part/two": 2.0})
+    shown = terminal.getvalue()
+    assert "1/10" in shown
+    assert "part/one 12 s" in shown
+    assert "ok  part/one\n" in shown
+    assert "4/10" in shown
+
+
+def test_no_bar_where_nobody_watches() -> None:
+    stream = io.StringIO()
+    with Progress({"part/one": 4}, stream) as progress:
+        progress.cell("part/one", 0)
+        progress.tick({"part/one": 1.0})
+        progress.end("part/one", "ok  part/one")
+    assert stream.getvalue() == "ok  part/one\n"
 
 
 # --- interruption: the whole command ------------------------------------------------

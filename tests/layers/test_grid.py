@@ -197,7 +197,7 @@ def test_common_errors(change):
         change(network, torch.tensor([[0.0, torch.nan]]).double())
     mixed = KAN([2, 2, 1], [BSpline.uniform(3), Chebyshev.uniform(4)]).double()
     with pytest.raises(
-        TypeError, match="layer 2 has the basis Chebyshev.*expected a BS"
+        TypeError, match=r"layer 2 has the basis Chebyshev.*expected a BS"
     ):
         change(mixed, inputs(50))
 

@@ -1,4 +1,4 @@
-"""Snapping names the right function, the simplest among equals, and never yields NaN."""
+"""Snapping names the right function, the simplest among equals, and no NaN."""
 
 import math
 
