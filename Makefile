@@ -8,7 +8,7 @@ BIN = .venv/bin
 EXTRAS = data plot widgets save book test peers cluster
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help env book serve test lint long refresh lock clean
+.PHONY: help env book serve test lint long bench budget refresh lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,10 +39,17 @@ lint: env  ## Style and types
 	$(BIN)/mypy
 
 test: env lint .venv-nvrtc/.stamp  ## Everything CI checks
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 long: env  ## The slow sweeps that CI leaves out
-	$(BIN)/python -m pytest -m long -n 2 --dist loadgroup
+	$(BIN)/pytest -m long -n 2 --dist loadfile
+
+bench: env  ## Measure against peers, side by side
+	$(BIN)/python benchmarks/kan_layer.py
+
+budget: .venv-nvrtc/.stamp  ## Write anew what each kernel may take (read the diff)
+	.venv-nvrtc/bin/python tests/host/compile_check.py > tests/host/budget.json.new
+	mv tests/host/budget.json.new tests/host/budget.json
 
 refresh: env  ## Re-execute the chapters and commit-ready their outputs
 	$(BIN)/kanbook refresh

@@ -3,6 +3,8 @@
 Each notebook gives one item `execution`, which fails if it did not run to its end, and
 one item for each code cell. Only cells tagged `nbval-check-output` are compared as
 text; claim records are compared by id everywhere, within their own tolerance.
+
+Run in parallel by `--dist loadfile`, so that one worker judges a whole notebook.
 """
 
 from collections.abc import Iterator
@@ -36,7 +38,6 @@ class ChapterFile(IPyNbFile):
         """Yield the item `execution`, then one item a code cell."""
         self.compare_outputs = False
         self.skip_compare += SKIPPED
-        self.add_marker(pytest.mark.xdist_group(f"chapter-{self.path.stem}"))
         self.name_of_chapter = f"{self.path.parent.name}/{self.path.stem}"
         yield ExecutionItem.from_parent(self, name="execution")
         try:

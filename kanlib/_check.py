@@ -109,7 +109,7 @@ def is_one_of(owner: str, name: str, value: Any, choices: Collection[Any]) -> No
 
 
 def is_finite(owner: str, name: str, tensor: Tensor) -> None:
-    """Raise ValueError if a CPU `tensor` holds NaN or infinity (GPU values are not read)."""
+    """Raise ValueError if a CPU `tensor` has NaN or infinities; a GPU's is not read."""
     if tensor.device.type == "cpu" and not bool(torch.isfinite(tensor).all()):
         bad = int((~torch.isfinite(tensor)).sum())
         raise ValueError(

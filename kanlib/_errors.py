@@ -1,4 +1,4 @@
-"""The three named failures of the library; bad arguments are ValueError or TypeError."""
+"""The three named failures; bad arguments are ValueError or TypeError."""
 
 from collections.abc import Sequence
 

@@ -2,6 +2,7 @@ import errno
 import gzip
 import hashlib
 import os
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -165,8 +166,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         cut = self.path.startswith("/cut")
-        self.wfile.write(body[: len(body) // 2] if cut else body)
         self.server.asked.append(self.path)  # type: ignore[attr-defined]
+        self.wfile.write(body[: len(body) // 2] if cut else body)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -188,7 +189,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     }
     server.asked = []
     server.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield server
     server.shutdown()
@@ -368,7 +369,7 @@ def test_missing_extra_is_named(
     module: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("KANLIB_DATA", raising=False)
-    monkeypatch.setitem(__import__("sys").modules, module, None)
+    monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(DatasetUnavailable, match=r'pip install "kanlib\[data\]"'):
         datasets.load(name)
 
@@ -394,9 +395,9 @@ def test_unknown_name_lists_the_known_ones(function: str) -> None:
 
 
 def test_unknown_split_lists_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="split of mnist is 'val'; .*'train', 'test'"):
+    with pytest.raises(ValueError, match=r"split of mnist is 'val'; .*'train', 'test'"):
         datasets.load("mnist", split="val")
-    with pytest.raises(ValueError, match="split of digits is 'train'; .*None"):
+    with pytest.raises(ValueError, match=r"split of digits is 'train'; .*None"):
         datasets.load("digits", split="train")
 
 
@@ -406,7 +407,7 @@ def test_bundled_set_is_not_fetched() -> None:
 
 
 def test_file_without_address_is_not_downloaded(place: Path) -> None:
-    with pytest.raises(ValueError, match="no public address of toy/good.csv"):
+    with pytest.raises(ValueError, match=r"no public address of toy/good\.csv"):
         files.download("toy", remote(None))
 
 

@@ -22,6 +22,9 @@ from packaging.version import Version
 
 import kanlib
 
+# The wheel is built once: all its tests run in one worker.
+pytestmark = pytest.mark.xdist_group("wheel")
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]

@@ -144,6 +144,15 @@ def test_both_images_are_sharp_small_and_without_metadata() -> None:
     assert (shown.width, shown.height) == (500, 250)
 
 
+def test_crowded_figure_is_kept_small() -> None:
+    x = np.linspace(0, 1, 500)
+    crowd = np.sin(x[:, None] * np.arange(20, 40))
+    shown = figure(lambda axes: axes.plot(x, crowd), alt="Many waves.", size=(6, 6))
+    size = struct.unpack(">II", chunks(shown.light)["IHDR"][:8])
+    assert (size, shown.width, shown.height) == ((900, 900), 600, 600)
+    assert len(shown.light) > 20_000
+
+
 def test_background_is_that_of_the_theme() -> None:
     shown = figure(lambda axes: axes.axis("off"), alt="Nothing.", size=(1, 1))
     for png, theme in ((shown.light, LIGHT), (shown.dark, DARK)):

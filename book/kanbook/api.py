@@ -1,12 +1,13 @@
-"""The library's public names, read from what imports, as Markdown for the API pages."""
+"""The public names of the library, read from what imports."""
 
 import ast
 import importlib
 import inspect
+import itertools
 import re
 import types
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,7 +93,31 @@ def describe(name: str, value: Any) -> Entry:
         return Entry(name, kind, parameters(value), "", doc(value), inside)
     if inspect.isroutine(value):
         return Entry(name, "function", parameters(value), result(value), doc(value))
-    return Entry(name, "data", None, "", "")
+    module, _, short = name.rpartition(".")
+    # A constant of one of our own types may leave the explanation to the type.
+    typed = type(value)
+    inherited = doc(typed) if typed.__module__.startswith("kanlib.") else ""
+    text = constant_doc(module, short) or inherited.partition("\n")[0]
+    return Entry(name, "data", None, typed.__name__, text)
+
+
+def constant_doc(module_name: str, name: str) -> str:
+    """Return the string that follows a constant where it is assigned, or empty."""
+    module = importlib.import_module(module_name)
+    body = ast.parse(inspect.getsource(module)).body
+    for node, after in itertools.pairwise(body):
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        if isinstance(node, ast.AnnAssign):
+            targets = [node.target]
+        named = any(isinstance(one, ast.Name) and one.id == name for one in targets)
+        if named and isinstance(after, ast.Expr):
+            return inspect.cleandoc(str(ast.literal_eval(after.value)))
+    for node in body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for one in node.names:
+                if name == (one.asname or one.name):
+                    return constant_doc(node.module, one.name)
+    return ""
 
 
 def members(name: str, owner: type) -> Iterator[Entry]:

@@ -98,7 +98,9 @@ def _signature(entry: api.Entry) -> addnodes.desc_signature:
             parameter += nodes.Text(colon + rest)
             listed += parameter
         sign += listed
-    if entry.result:
+    if entry.kind == "data":
+        sign += addnodes.desc_annotation("", f": {entry.result}")
+    elif entry.result:
         sign += addnodes.desc_returns("", entry.result)
     return sign
 
@@ -114,7 +116,7 @@ class ApiIndex(Generated):
             page = Path(self.env.docname).parent / api.page_name(module)
             rows = [
                 f"* - {{py:obj}}`{entry.short} <{entry.name}>`\n"
-                f"  - {docstrings.prose(entry.summary, links)}"
+                f"  - {docstrings.prose(entry.summary, links) or '–'}"
                 for entry in api.entries(module)
             ]
             # A fence of backticks may not have backticks in its first line.

@@ -10,6 +10,9 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import yaml
+
+from kanbook import address
 from kanbook.chapters import BookError, all_chapters
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -90,12 +93,17 @@ def _broken(root: Path) -> list[str]:
     from sphinx_external_toc.parsing import MalformedError, parse_toc_yaml
 
     try:
-        pages = list(parse_toc_yaml(root / "_toc.yml"))
+        config = yaml.safe_load((root / "_config.yml").read_text("utf-8"))
+        address.parse(config["sphinx"]["config"]["kanbook_address"])
+    except (KeyError, TypeError, yaml.YAMLError) as error:
+        return [f"_config.yml is malformed: {error!r}. `git diff` shows what changed."]
+    except ValueError as error:
+        return [str(error)]
+    try:
         all_chapters(root)
+        pages = list(parse_toc_yaml(root / "_toc.yml"))
     except (MalformedError, BookError) as error:
-        return [
-            f"_toc.yml is malformed: {error}. Mend it; `git diff` shows the change."
-        ]
+        return [f"_toc.yml is malformed: {error}. `git diff` shows what changed."]
     return [
         f"_toc.yml lists {page}, but there is no {page}.md or {page}.ipynb. Mend the "
         "line, or write the page; `kanbook new-chapter` makes a chapter."

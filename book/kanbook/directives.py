@@ -98,7 +98,7 @@ class BookChapters(Generated):
         """Return one row for each chapter."""
         found = {page: self.site.claims(page) for page in self.site.chapters}
         rows = [
-            f"* - {{doc}}`/{page}`\n  - {fragments.tested_text(claims)}\n"
+            f"* - {{doc}}`/{page}`\n  - {fragments.share_tested(claims)}\n"
             f"  - {_verdicts(claims)}"
             for page, claims in found.items()
         ]

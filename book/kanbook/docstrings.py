@@ -1,9 +1,10 @@
-"""Docstrings as Markdown: Google sections become lists, all plain text stays literal."""
+"""Docstrings as Markdown: Google sections become lists, plain text stays as it is."""
 
 import inspect
 import re
 from collections.abc import Mapping
 
+BULLET = re.compile(r"\s*(?:- |\d+\. )")
 SECTIONS = ("Args", "Shape", "Returns", "Raises", "Notes", "Example", "Reference")
 
 
@@ -59,14 +60,22 @@ def _block(block: str, links: Mapping[str, str]) -> str:
         return f"```python\n{inspect.cleandoc(chr(10) + block)}\n```"
     if all(line.startswith("    ") for line in block.splitlines()):
         return f"```text\n{inspect.cleandoc(chr(10) + block)}\n```"
-    return "\n".join(_inline(line, links) for line in block.splitlines())
+    # Only a block that begins as a list is one: formulas may break before a sign.
+    is_list = BULLET.match(block) is not None
+    return "\n".join(_line(line, links, is_list) for line in block.splitlines())
 
 
-def _inline(line: str, links: Mapping[str, str]) -> str:
-    bullet = re.match(r"\s*(?:- |\d+\. )", line)
-    start = bullet.group() if bullet else ""
-    pieces = re.split(r"(``.+?``|`[^`]+`|\$[^$]+\$)", line[len(start) :])
-    return start + "".join(
+def _line(line: str, links: Mapping[str, str], in_list: bool) -> str:
+    bullet = BULLET.match(line)
+    if bullet and in_list:
+        return bullet.group() + _inline(line[bullet.end() :], links)
+    text = _inline(line.strip() if not in_list else line, links)
+    return f"\\{text}" if text[:1] in "+-=" else text
+
+
+def _inline(text: str, links: Mapping[str, str]) -> str:
+    pieces = re.split(r"(``.+?``|`[^`]+`|\$[^$]+\$)", text)
+    return "".join(
         _code(piece, links) if index % 2 else _escape(piece)
         for index, piece in enumerate(pieces)
     )

@@ -25,7 +25,7 @@ def tally_html(found: Sequence[Record]) -> str:
     return f'<ul class="kl-tally">{badges}</ul>'
 
 
-def tested_text(found: Sequence[Record]) -> str:
+def share_tested(found: Sequence[Record]) -> str:
     """How many of the whole claims were tested, such as "4 of 5 claims tested"."""
     claims = whole(found)
     tested = [r for r in claims if r["verdict"] != Verdict.NOT_TESTED.value]
@@ -57,7 +57,7 @@ def stamp_html(report: Mapping[str, Any] | None, found: Sequence[Record]) -> str
             f"{memory_text(report['peak_mib'])} peak",
         ]
     if found:
-        facts.append(f'<a href="#kl-run">{tested_text(found)}</a>')
+        facts.append(f'<a href="#kl-run">{share_tested(found)}</a>')
     items = "".join(f"<li>{fact}</li>" for fact in facts)
     return f'<ul class="kl-stamp">{items}</ul>'
 
@@ -112,7 +112,7 @@ def run_html(
 def _claims(found: Sequence[Record], ledger: str) -> str:
     if not found:
         return "none recorded"
-    return f'{tested_text(found)} (<a href="{ledger}">ledger</a>){tally_html(found)}'
+    return f'{share_tested(found)} (<a href="{ledger}">ledger</a>){tally_html(found)}'
 
 
 def ledger_html(

@@ -66,7 +66,8 @@ def reason(report: Mapping[str, Any] | None, parts: Mapping[str, str]) -> str:
         return "it has not run yet"
     old = report.get("components", {})
     changed = [name for name, value in parts.items() if old.get(name) != value]
-    if changed:
+    # A report without components is of a notebook that could not even be read.
+    if old and changed:
         return " and ".join(changed) + " changed"
     if report.get("status") != "ok":
         return f"its last run ended with status {report.get('status')}"

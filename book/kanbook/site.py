@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from sphinx_external_toc.parsing import parse_toc_yaml
 
 from kanbook import ledger
 from kanbook.chapters import Chapter, all_chapters
@@ -40,12 +41,22 @@ class Site:
 
     @cached_property
     def chapters(self) -> dict[str, Chapter]:
-        """Page -> chapter, for those whose notebook exists, in the book's order."""
+        """Page -> chapter, for those that `_toc.yml` lists, in its order."""
+        return {
+            page: one for page, one in self._present.items() if page in self._listed
+        }
+
+    @cached_property
+    def _present(self) -> dict[str, Chapter]:
         return {
             f"chapters/{chapter.name}": chapter
             for chapter in all_chapters(self.root)
             if chapter.path.is_file()
         }
+
+    @cached_property
+    def _listed(self) -> set[str]:
+        return set(parse_toc_yaml(self.root / "_toc.yml"))
 
     @cached_property
     def records(self) -> list[ledger.Record]:
@@ -98,12 +109,11 @@ class Site:
 
     def problems(self) -> list[str]:
         """What makes the book wrong before any page is read, one sentence each."""
-        listed = (self.root / "_toc.yml").read_text("utf-8")
         said = [
             f"{page}.ipynb is not listed in _toc.yml; expected every chapter there, "
             "because pages link to it. Add the line, or move the notebook away."
-            for page in self.chapters
-            if page not in listed
+            for page in self._present
+            if page not in self._listed
         ]
         folder = self.root / "book/static/vendor"
         said += [

@@ -89,7 +89,7 @@ class _Watch:
         self._begun = time.perf_counter()
         _send(self._events, {"event": "start", "index": cell_index})
 
-    def end(self, cell: Any, cell_index: int) -> None:
+    def end(self, cell: Any, cell_index: int, execute_reply: Any) -> None:
         self.seconds[cell.get("id", str(cell_index))] = round(
             time.perf_counter() - self._begun, 3
         )
@@ -138,7 +138,7 @@ def _execute(job: dict[str, Any], events: TextIO) -> dict[str, Any]:
             start_timeout=120,
             autosave_cell_every=0,
             on_cell_start=watch.start,
-            on_cell_complete=watch.end,
+            on_cell_executed=watch.end,
         )
     except PapermillExecutionError as error:
         status, message = "failed", f"{error.ename}: {error.evalue}".rstrip(": ")

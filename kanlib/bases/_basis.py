@@ -105,9 +105,9 @@ def fit_coefficients(
     Example:
         >>> from kanlib.bases import Chebyshev
         >>> x = torch.linspace(-1, 1, 9)
-        >>> fit = fit_coefficients(Chebyshev.uniform(3), x, 4 * x**2)
+        >>> fit = fit_coefficients(Chebyshev.uniform(3), x, 4 * x**2 + x)
         >>> fit.coefficients.round(decimals=3), fit.rank
-        (tensor([2., 0., 2.]), 3)
+        (tensor([2., 1., 2.]), 3)
     """
     owner = "fit_coefficients"
     _check.is_floating(owner, "x", x)

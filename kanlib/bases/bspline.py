@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -55,17 +55,21 @@ class BSpline:
         BSpline of degree 1, 2 intervals, domain [0, 3]
 
     Reference:
-        [deboor1978splines]; in KANs [liu2024kan], arXiv 2404.19756.
+        [deboor1978practical]; in KANs [liu2024kan], arXiv 2404.19756.
     """
 
     knots: Row | tuple[Row, ...]
     degree: int
+    # NumPy, not a tensor: a tensor kept here could leak out of a torch transform. Made
+    # at once, not when first used: torch.compile cannot trace a cached property.
+    _array: np.ndarray = field(init=False, repr=False, compare=False)
 
     def __init__(self, knots: Numbers, degree: int) -> None:
         _check.is_integer("BSpline", "degree", degree, 0)
         object.__setattr__(self, "knots", _as_tuples(knots))
         object.__setattr__(self, "degree", degree)
         _check_rows(self.rows, degree)
+        object.__setattr__(self, "_array", np.array(self.knots, dtype=np.float64))
 
     @classmethod
     def uniform(
@@ -189,7 +193,7 @@ class BSpline:
             because = f"the knots have {self.inputs} rows, one per input"
             _check.last_axis("BSpline", "x", x, self.inputs, because)
         work = torch.promote_types(x.dtype, torch.float32)
-        knots = torch.tensor(self._array, dtype=work, device=x.device)
+        knots = torch.from_numpy(self._array).to(device=x.device, dtype=work)
         return bspline_basis(x.to(work), knots, self.degree, derivative).to(x.dtype)
 
     def __repr__(self) -> str:
@@ -207,11 +211,6 @@ class BSpline:
             f"BSpline of degree {self.degree}, {self.intervals} intervals{rows}, "
             f"domain [{low:g}, {high:g}]"
         )
-
-    @cached_property
-    def _array(self) -> np.ndarray:
-        # NumPy, not a tensor: a tensor kept here could leak out of a torch transform.
-        return np.array(self.knots, dtype=np.float64)
 
     @property
     def _is_per_input(self) -> bool:

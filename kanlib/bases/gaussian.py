@@ -39,7 +39,7 @@ class GaussianRBF:
         tensor([0.3679, 1.0000, 0.3679])
 
     Reference:
-        [li2024fastkan], arXiv 2405.06721: grid [−2, 2], h equal to the spacing.
+        [li2024kolmogorov], arXiv 2405.06721: grid [−2, 2], h equal to the spacing.
     """
 
     centers: tuple[float, ...]
@@ -101,3 +101,8 @@ def gaussian_derivative(u: Tensor, n: int) -> Tensor:
     for order in range(n):
         before, value = value, -2 * (u * value + order * before)
     return value
+
+    def __str__(self) -> str:
+        """Return one short line, whatever the number of centers."""
+        low, high = self.domain
+        return f"GaussianRBF of {self.size} functions, domain [{low:g}, {high:g}]"

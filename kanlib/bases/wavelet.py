@@ -94,3 +94,8 @@ class Wavelet:
         v = (wide - wide.new_tensor(self.centers)) / root
         value = gaussian_derivative(v, derivative + 2) / (-2 * root**derivative)
         return value.to(x.dtype)
+
+    def __str__(self) -> str:
+        """Return one short line, whatever the number of centers."""
+        low, high = self.domain
+        return f"Wavelet of {self.size} functions, domain [{low:g}, {high:g}]"

@@ -84,7 +84,12 @@ def download(name: str, file: RemoteFile) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as open_file:
             temporary = Path(open_file.name)
-            pooch.HTTPDownloader(timeout=TIMEOUT)(file.url, open_file, None)
+            # not streamed: pooch leaves the connection of a broken stream open;
+            # identity: a .gz file must not be unpacked on its way
+            get = pooch.HTTPDownloader(
+                timeout=TIMEOUT, stream=False, headers={"Accept-Encoding": "identity"}
+            )
+            get(file.url, open_file, None)
         file.content(name, temporary.read_bytes(), file.url)
         temporary.replace(target)
     except OSError as error:  # the errors of the network are OSErrors too

@@ -4,18 +4,18 @@ Both functions return a NEW network: changing knots changes the shape or the mea
 every coefficient, so an optimizer made for the old parameters must not go on.
 """
 
-import copy
 from collections.abc import Callable
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from kanlib import _check
 from kanlib.bases import BSpline, fit_coefficients
+from kanlib.layers._arguments import with_rows
 from kanlib.layers.kan import KAN, layers_of
 from kanlib.layers.kan_layer import KANLayer
 
@@ -139,10 +139,7 @@ def _regrid(
             "expected a KAN or KANLayer."
         )
     _check.is_floating(owner, "x", x)
-    if x.numel() == 0:
-        raise ValueError(
-            f"{owner}: x has shape {tuple(x.shape)}; expected at least one row."
-        )
+    with_rows(owner, x)
     inputs = network.activations(x) if isinstance(network, KAN) else [x]
     renewed = []
     for number, (layer, h) in enumerate(
@@ -157,9 +154,10 @@ def _regrid(
         flat = h.reshape(-1, layer.in_features)
         target = choose(layer.basis, flat, layer.groups)
         renewed.append(layer.with_basis(target, _refit(layer, flat, target)))
-    if isinstance(network, KANLayer):
-        return renewed[0]
-    return network.with_layers(renewed)
+    result: Any = renewed[0]
+    if isinstance(network, KAN):
+        result = network.with_layers(renewed)
+    return result
 
 
 def _refit(layer: KANLayer, x: Tensor, target: BSpline) -> Tensor:

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from kanlib import _check
 from kanlib.bases import Basis
-from kanlib.layers.kan_layer import Function, KANLayer, mean_size, share_entropy
+from kanlib.layers._arguments import Function, with_rows
+from kanlib.layers._measures import mean_size, share_entropy
+from kanlib.layers.kan_layer import KANLayer
 
 __all__ = ["KAN", "KANLayer"]
 
@@ -121,10 +123,7 @@ class KAN(nn.Module):
         Reference:
             [liu2024kan] section 2.5.1.
         """
-        if x.numel() == 0:
-            raise ValueError(
-                f"KAN.penalty: x has shape {tuple(x.shape)}; expected at least one row."
-            )
+        with_rows("KAN.penalty", x)
         total = x.new_zeros(())
         for layer in layers_of(self):
             edges = layer.edges(x)
@@ -162,7 +161,7 @@ class KAN(nn.Module):
         _check.is_non_negative("KAN.prune", "threshold", threshold)
         _check.is_non_negative("KAN.prune", "edge_threshold", edge_threshold)
         layers = layers_of(self)
-        inputs = self.activations(x)
+        inputs = self.activations(with_rows("KAN.prune", x))
         sizes = [layer.l1(h) for layer, h in zip(layers, inputs, strict=True)]
         kept = [list(range(layers[0].in_features))]
         for index, (before, after) in enumerate(pairwise(sizes), 1):
@@ -187,8 +186,8 @@ class KAN(nn.Module):
 
     def with_layers(self, layers: Sequence[KANLayer]) -> "KAN":
         """Return a copy that has these layers."""
-        network = copy.copy(self)
-        network._modules = {"layers": nn.ModuleList(layers)}
+        network = copy.deepcopy(self)
+        network.layers = nn.ModuleList(layers)
         return network
 
     def extra_repr(self) -> str:

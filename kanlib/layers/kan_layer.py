@@ -2,8 +2,8 @@
 
 import copy
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -12,23 +12,18 @@ from torch import Tensor, nn
 
 from kanlib import _check
 from kanlib.bases import Basis, BSpline
-
-Function = Callable[[Tensor], Tensor]
-
-
-def identity(x: Tensor) -> Tensor:
-    """Return x: the base function that adds a linear layer to the splines."""
-    return x
-
-
-BASE_FUNCTIONS: dict[str, Function] = {
-    "silu": F.silu,
-    "identity": identity,
-    "tanh": torch.tanh,
-}
+from kanlib.layers._arguments import (
+    BASE_FUNCTIONS,
+    Function,
+    check_basis,
+    functions_of,
+    with_rows,
+)
+from kanlib.layers._measures import domains, mean_size, share_entropy
+from kanlib.layers._state import StoresKnots
 
 
-class KANLayer(nn.Module):
+class KANLayer(StoresKnots):
     """y_o = Σ_i [ w[o,i] b(x_i) + Σ_k c[o,i,k] φ_k(x_i) ], acting on the last axis.
 
     The basis φ is evaluated once per input, whatever the number of outputs; one matrix
@@ -111,8 +106,8 @@ class KANLayer(nn.Module):
             base = BASE_FUNCTIONS[base]
         self.in_features, self.out_features = in_features, out_features
         self.basis, self.base, self.share = basis, base, share
-        self.groups = _functions_of(share, in_features, groups)
-        _check_basis(basis, in_features, self.groups)
+        self.groups = functions_of(share, in_features, groups)
+        check_basis(basis, in_features, self.groups)
         edges = (out_features, in_features)
         functions = edges if share == "edge" else (self.groups,)
         self.coefficients = nn.Parameter(torch.empty(*functions, basis.size))
@@ -125,7 +120,7 @@ class KANLayer(nn.Module):
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw all parameters anew, as the class's notes say."""
         size, bound = self.basis.size, 1 / math.sqrt(self.in_features)
-        spread = 0.5 / size if self.base else bound / math.sqrt(size)
+        spread = bound / math.sqrt(size) if self.base is None else 0.5 / size
         if self.mixing is not None:
             spread *= math.sqrt(self.in_features)  # the mixing brings its own 1 / √I
             self.mixing.uniform_(
@@ -160,7 +155,7 @@ class KANLayer(nn.Module):
         return values + self.base(x).unsqueeze(-2) * (self.base_weight * self.mask)
 
     def edge_coefficients(self) -> Float[Tensor, "O I K"]:
-        """Return Σ_k's coefficients edge by edge, with sharing and mask applied."""
+        """Return the coefficients of every edge, with sharing and mask applied."""
         if self.mixing is None:
             return self.coefficients * self.mask.unsqueeze(-1)
         return self._per_input() * (self.mixing * self.mask).unsqueeze(-1)
@@ -171,7 +166,7 @@ class KANLayer(nn.Module):
         Raises:
             ValueError: "x has shape" with no rows.
         """
-        return mean_size(self.edges(_with_rows("KANLayer.l1", x)))
+        return mean_size(self.edges(with_rows("KANLayer.l1", x)))
 
     def entropy(self, x: Float[Tensor, "*batch I"]) -> Float[Tensor, ""]:
         """Return −Σ p log p of p = l1 / Σ l1: 0 when a single edge is alive.
@@ -194,7 +189,7 @@ class KANLayer(nn.Module):
         Raises:
             ValueError: "x has shape" with no rows.
         """
-        x = self._checked(_with_rows("KANLayer.outside", x))
+        x = self._checked(with_rows("KANLayer.outside", x))
         low, high = domains(self.basis, x)
         inside = (x >= low) & (x <= high)
         return 1 - inside.to(x.dtype).reshape(-1, self.in_features).mean(0)
@@ -231,15 +226,16 @@ class KANLayer(nn.Module):
     def with_basis(self, basis: Basis, coefficients: Tensor) -> "KANLayer":
         """Return a copy that has another basis and the coefficients that go with it."""
         layer = copy.deepcopy(self)
+        layer.zero_grad()  # the gradients copied along belong to the old basis
         layer.basis = basis
         layer.coefficients = nn.Parameter(coefficients.to(self.coefficients).clone())
         return layer
 
     def extra_repr(self) -> str:
         """The shape, the choices, and what they cost in parameters."""
-        base = getattr(self.base, "__name__", type(self.base).__name__)
         parts = [f"{self.in_features} -> {self.out_features}", str(self.basis)]
-        parts.append(f"base={base if self.base else None}")
+        base = None if self.base is None else type(self.base).__name__
+        parts.append(f"base={getattr(self.base, '__name__', base)}")
         if self.share != "edge":
             parts.append(f"{self.groups} shared functions")
         dropped = int((~self.mask).sum()) if self.mask.device.type == "cpu" else 0
@@ -263,121 +259,3 @@ class KANLayer(nn.Module):
             x = x.to(dtype)
         _check.same_kind("KANLayer", coefficients=self.coefficients, x=x)
         return x
-
-    def _save_to_state_dict(
-        self, destination: dict[str, Any], prefix: str, keep_vars: bool
-    ) -> None:
-        super()._save_to_state_dict(destination, prefix, keep_vars)
-        if isinstance(self.basis, BSpline):
-            knots = torch.tensor(self.basis.knots, dtype=torch.float64)
-            destination[prefix + "knots"] = knots
-
-    def _load_from_state_dict(
-        self,
-        state_dict: dict[str, Any],
-        prefix: str,
-        local_metadata: dict[str, Any],
-        strict: bool,
-        missing_keys: list[str],
-        unexpected_keys: list[str],
-        error_msgs: list[str],
-    ) -> None:
-        if isinstance(self.basis, BSpline):
-            # Taken out, so that the parent does not report it as unexpected.
-            knots = state_dict.pop(prefix + "knots", None)
-            if knots is None:
-                missing_keys.append(prefix + "knots")
-            else:
-                self._load_knots(knots, prefix, error_msgs)
-        super()._load_from_state_dict(
-            state_dict,
-            prefix,
-            local_metadata,
-            strict,
-            missing_keys,
-            unexpected_keys,
-            error_msgs,
-        )
-
-    def _load_knots(self, knots: Tensor, prefix: str, error_msgs: list[str]) -> None:
-        assert isinstance(self.basis, BSpline)
-        per_row = self.basis.size + self.basis.degree + 1
-        allowed = [(per_row,), (self.in_features, per_row)]
-        if tuple(knots.shape) not in allowed:
-            error_msgs.append(
-                f"KANLayer: {prefix}knots has shape {tuple(knots.shape)}; expected "
-                f"{allowed[0]} or {allowed[1]}, because degree={self.basis.degree} "
-                f"and each edge has {self.basis.size} coefficients."
-            )
-            return
-        self.basis = BSpline(knots.tolist(), self.basis.degree)
-
-
-def mean_size(edges: Float[Tensor, "*batch O I"]) -> Float[Tensor, "O I"]:
-    """Return the mean of |edges| over all leading axes."""
-    return edges.abs().reshape(-1, *edges.shape[-2:]).mean(0)
-
-
-def share_entropy(sizes: Float[Tensor, "O I"]) -> Float[Tensor, ""]:
-    """Return −Σ p log p of p = sizes / Σ sizes; 0 log 0 = 0, in the gradient too."""
-    total = sizes.sum()
-    p = sizes / torch.where(total > 0, total, 1)
-    # log 1 in place of log 0: a dead edge then has gradient 0, not infinity times 0.
-    return -(p * torch.where(p > 0, p, 1).log()).sum()
-
-
-def domains(basis: Basis, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Both ends of the domain, in `like`'s kind: scalars, or one for each input."""
-    ends = torch.tensor(basis.domain, dtype=torch.float64)
-    if isinstance(basis, BSpline) and basis.inputs is not None:
-        ends = torch.tensor(basis.domains, dtype=torch.float64)
-    low, high = ends.unbind(-1)
-    return low.to(like), high.to(like)
-
-
-def _check_basis(basis: Basis, in_features: int, groups: int) -> None:
-    # A class has all the attributes that the protocol asks for.
-    if isinstance(basis, type) or not isinstance(basis, Basis):
-        name = getattr(basis, "__name__", type(basis).__name__)
-        raise TypeError(
-            f"KANLayer: basis is {name}; expected a Basis value. "
-            "Use for instance BSpline.uniform(5)."
-        )
-    if not isinstance(basis, BSpline) or basis.inputs is None:
-        return
-    if basis.inputs != in_features:
-        raise ValueError(
-            f"KANLayer: basis has {basis.inputs} rows of knots; expected "
-            f"{in_features}, because in_features={in_features}."
-        )
-    size = in_features // groups
-    if any(basis.rows[i] != basis.rows[i - i % size] for i in range(in_features)):
-        raise ValueError(
-            "KANLayer: basis has different rows of knots inside a group; expected "
-            f"equal ones, because {size} inputs share a function."
-        )
-
-
-def _functions_of(share: str, in_features: int, groups: int) -> int:
-    if share != "group":
-        if groups != 1:
-            raise ValueError(
-                f'KANLayer: groups={groups} needs share="group", got share="{share}".'
-            )
-        return in_features
-    _check.is_integer("KANLayer", "groups", groups, 1)
-    if in_features % groups:
-        raise ValueError(
-            f"KANLayer: groups={groups} does not divide in_features={in_features}."
-        )
-    return groups
-
-
-def _with_rows(owner: str, x: Tensor) -> Tensor:
-    _check.is_tensor(owner, "x", x)
-    if x.numel() == 0:
-        raise ValueError(
-            f"{owner}: x has shape {tuple(x.shape)}; expected at least one row, "
-            "because a mean over no rows is undefined."
-        )
-    return x

@@ -14,11 +14,14 @@ from torch import Tensor
 from kanlib import _check
 from kanlib.plotting._theme import DARK, LIGHT, Theme
 
-DOTS = 200
-"""Image dots per inch; shown at half of it, so that dense screens stay sharp."""
+DOTS = 100
+"""CSS pixels an inch."""
 
-COLORS = 64
-"""An image has at most so many colors; more double its size and look the same."""
+QUALITIES = ((2.0, 64), (1.5, 32))
+"""Pixels per CSS pixel and colors: the second pair where the first is too big."""
+
+BUDGET = 72_000
+"""Bytes that the two images may take together at the first quality."""
 
 ROWS = 100
 """A data table shows at most about so many rows."""
@@ -53,8 +56,9 @@ def _style() -> str:
 class Figure:
     """A rendered figure: the last expression of a cell shows it.
 
-    `light` and `dark` are PNG files of twice `width` times `height`, the size on the
-    page (CSS pixels); `small` is the light one at that size, for viewers without HTML.
+    `light` and `dark` are PNG files of up to twice `width` times `height`, the size on
+    the page (CSS pixels); `small` is the light one at that size, for viewers without
+    HTML.
 
     Example:
         >>> Figure("a dot", b"", b"", b"", 640, 320)
@@ -127,8 +131,9 @@ def figure(
         ImportError: matplotlib is not installed.
 
     Notes:
-        Each image has at most 64 colors and no time stamp: the same drawing gives the
-        same bytes. A plain line plot takes 90 kB of the notebook in all.
+        The same drawing gives the same bytes: few colors, no time stamp. Images have
+        two pixels per CSS pixel, or one and a half where they would take too much of
+        the notebook; a plain line plot takes 90 kB.
 
     Example:
         >>> figure(lambda axes: axes.plot([1, 2], [3, 5]), alt="A rising line.")
@@ -152,26 +157,28 @@ def figure(
     _check.is_integer("figure", "columns", columns, 1)
     _check.is_integer("figure", "rows", rows, 1)
     table = "" if data is None else _table(data)
-    (light, small), (dark, _) = (
-        _render(draw, theme, size, columns, rows) for theme in (LIGHT, DARK)
-    )
-    width, height = (round(inches * DOTS / 2) for inches in size)
+    drawn = [_drawn(draw, theme, size, columns, rows) for theme in (LIGHT, DARK)]
+    for scale, colors in QUALITIES:
+        light, dark = (_png(one, scale, colors) for one in drawn)
+        if len(light) + len(dark) <= BUDGET:
+            break
+    small = _png(drawn[0], 1.0, 16)
+    width, height = (round(inches * DOTS) for inches in size)
     return Figure(alt, light, dark, small, width, height, table)
 
 
-def _render(
+def _drawn(
     draw: Callable[[Any], object],
     theme: Theme,
     size: tuple[float, float],
     columns: int,
     rows: int,
-) -> tuple[bytes, bytes]:
-    """The picture as a PNG file without metadata, and the same at half the size."""
+) -> Any:
+    """A matplotlib figure with its canvas, that pyplot does not know."""
     try:
         import matplotlib.figure
         import matplotlib.style
         from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from PIL import Image
     except ImportError as error:
         raise ImportError(
             "figure: matplotlib is not installed; figures are drawn with it. "
@@ -180,20 +187,23 @@ def _render(
 
     # defaults first: a reader's own matplotlibrc must not change the book's figures
     with matplotlib.style.context(["default", theme.rc()]):
-        canvas_figure = matplotlib.figure.Figure(
-            figsize=size, dpi=DOTS, layout="constrained"
-        )
-        canvas = FigureCanvasAgg(canvas_figure)
-        draw(canvas_figure.subplots(rows, columns))
-        canvas.draw()
-    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    return _png(image), _png(image.reduce(2))
+        drawn = matplotlib.figure.Figure(figsize=size, dpi=DOTS, layout="constrained")
+        canvas = FigureCanvasAgg(drawn)
+        draw(drawn.subplots(rows, columns))
+        canvas.draw()  # what is made late takes the theme too
+    return drawn
 
 
-def _png(image: Any) -> bytes:
-    """An image with few colors, as a file."""
+def _png(drawn: Any, scale: float, colors: int) -> bytes:
+    """The figure as a PNG file with few colors and without metadata."""
+    from PIL import Image
+
+    drawn.set_dpi(scale * DOTS)
+    drawn.canvas.draw()
+    image = Image.fromarray(np.asarray(drawn.canvas.buffer_rgba())).convert("RGB")
     file = io.BytesIO()
-    image.quantize(COLORS, kmeans=1, dither=0).save(file, format="png", optimize=True)
+    few = image.quantize(colors, kmeans=1, dither=Image.Dither.NONE)
+    few.save(file, format="png", optimize=True)
     return file.getvalue()
 
 

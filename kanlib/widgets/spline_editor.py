@@ -54,7 +54,7 @@ class SplineEditor(anywidget.AnyWidget):
     Example:
         >>> editor = SplineEditor(BSpline.uniform(2, degree=1), [0.0, 1.0, 0.0])
         >>> editor
-        SplineEditor(BSpline.uniform(2, degree=1, domain=(-1.0, 1.0)), w=0)
+        SplineEditor: BSpline of degree 1, 2 intervals, domain [-1, 1], w = 0
         >>> editor.probe = 0.5
         >>> editor.value, editor.slope
         (0.5, -1.0)
@@ -163,8 +163,7 @@ class SplineEditor(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         """Return one line that is the same in every run."""
-        shown = repr(self.basis) if len(repr(self.basis)) < 70 else str(self.basis)
-        return f"SplineEditor({shown}, w={self.base_weight:g})"
+        return f"SplineEditor: {self.basis}, w = {self.base_weight:g}"
 
 
 def _checked(

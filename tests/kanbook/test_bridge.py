@@ -48,7 +48,7 @@ def run_pytest(root: Path, *options: str) -> tuple[Results, str]:
         timeout=240,
     )
     found: Results = {}
-    where = r"\S*?(\w+)\.(?:ipynb|py)::(.+?)(?:@[\w-]+)?"
+    where = r"\S*?(\w+)\.(?:ipynb|py)::(.+?)"
     pattern = rf"^(PASSED|FAILED|ERROR) {where}(?: - .*)?$"
     for outcome, slug, item in re.findall(pattern, done.stdout, re.MULTILINE):
         found.setdefault(slug, {})[item] = outcome
@@ -89,7 +89,7 @@ def book(
 
 @pytest.fixture(scope="module")
 def intact(book: Path) -> tuple[Results, str]:
-    return run_pytest(book, "-n", "2", "--dist", "loadgroup")
+    return run_pytest(book, "-n", "2", "--dist", "loadfile")
 
 
 def test_sound_chapter_passes(intact: tuple[Results, str]) -> None:

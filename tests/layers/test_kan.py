@@ -52,7 +52,8 @@ def test_penalty_is_the_papers_sum():
         expected += 0.7 * size.sum() - 1.5 * (p * p.log()).sum()
     torch.testing.assert_close(network.penalty(x, 0.7, 1.5), expected)
     torch.testing.assert_close(
-        network.penalty(x), network.penalty(x, 1, 0) + 2 * network.penalty(x, 0, 1)
+        network.penalty(x),
+        network.penalty(x, 1.0, 0.0) + 2 * network.penalty(x, 0.0, 1.0),
     )
 
 

@@ -106,7 +106,11 @@ def test_parameter_count_is_as_documented(share, groups):
     layer = make(share=share, groups=groups)
     expected = {"edge": 3 * 4 * 9, "input": 4 * 8 + 24, "group": 2 * 8 + 24}[share]
     assert sum(p.numel() for p in layer.parameters()) == expected
-    assert f"{expected} parameters" in repr(layer)
+    assert f"base=silu, {expected} parameters" in repr(layer).replace(
+        f"{layer.groups} shared functions, ", ""
+    )
+    assert "base=None" in repr(make(base=None))
+    assert "base=Tanh" in repr(make(base=nn.Tanh()))
 
 
 @pytest.mark.parametrize(("share", "groups"), SHARES)
@@ -330,7 +334,11 @@ def test_forward_does_not_keep_edge_values():
             TypeError,
             "out_features is a fl",
         ),
-        (lambda: KANLayer(1, 1, BSpline), TypeError, "basis is BSpline; expected a Basis value"),
+        (
+            lambda: KANLayer(1, 1, BSpline),
+            TypeError,
+            "basis is BSpline; expected a Basis value",
+        ),
         (lambda: KANLayer(1, 1, 8), TypeError, "basis is int; expected a Basis"),
         (lambda: KANLayer(2, 1, ROWS), ValueError, "basis has 4 rows of knots; expec"),
         (

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from kanlib.bases import BSpline
-from kanlib.layers import KAN, SymbolicKAN, snap, symbolic_network
+from kanlib.layers import KAN, SymbolicFit, SymbolicKAN, snap, symbolic_network
 from kanlib.layers.symbolic import CANDIDATES
 from kanlib.train import lbfgs
 
@@ -101,7 +101,7 @@ def test_float32_curves_and_any_order():
 
 def test_a_formula_is_python():
     for name, curve in CURVES.items():
-        fit = next(f for f in snap(X, curve(X)) if f.name == name)
+        (fit,) = snap(X, curve(X), {name: CANDIDATES[name]})
         scope = {"x": X, "exp": torch.exp, "log": torch.log, "sqrt": torch.sqrt}
         scope |= {"sin": torch.sin, "abs": torch.abs, "tanh": torch.tanh}
         value = eval(fit.formula(digits=12), scope) + 0 * X
@@ -155,6 +155,16 @@ def test_a_masked_edge_leaves_the_formula():
     assert symbolic(x).shape == (200, 1)
 
 
+def test_an_edge_behind_a_dead_node_is_a_constant():
+    network = KAN([1, 2, 1], BSpline.uniform(4)).double()
+    network.layers[0].mask[1] = False
+    symbolic = symbolic_network(network, X[:, None], {"sin": CANDIDATES["sin"]})
+    assert symbolic.fits[0][1][0].d == 0
+    assert symbolic.fits[1][0][1].name == "constant"
+    dead = network.layers[1].edges(torch.zeros(2).double())[0, 1].item()
+    assert symbolic.fits[1][0][1].d == pytest.approx(dead)
+
+
 def test_nested_formulas_evaluate_like_the_network():
     network = KAN([2, 2, 1], BSpline.uniform(4)).double()
     x = torch.stack([X, torch.cos(5 * X)], 1)
@@ -194,5 +204,37 @@ def test_symbolic_network_errors():
         ValueError, match=r"x has shape \(3, 1\); expected \(\.\.\., 2\)"
     ):
         model(torch.ones(3, 1))
+    network = KAN([1, 1], BSpline.uniform(4)).double()
+    table = {"never": (lambda u: u + math.nan, 1)}
+    with pytest.raises(ValueError, match="no candidate is finite on the edge from inp"):
+        symbolic_network(network, X[:, None], table)
+    with pytest.raises(ValueError, match=r"symbolic_network: x has shape \(0, 1"):
+        symbolic_network(network, X[:0, None])
     with pytest.raises(ValueError, match="names has 1 entries; expected 2"):
         model.formula(["x"])
+
+
+def _fit(name, a, b, c, d):
+    return SymbolicFit(1.0, name, a, b, c, d, 1.0, 0.0, CANDIDATES[name][0])
+
+
+@pytest.mark.parametrize(
+    ("edges", "outer", "text"),
+    [
+        # e^(2 (1/2 sin 3u + 1/2 v^2 - 1) + 2) is e^(sin 3u + v^2)
+        (
+            [("sin", 3, 0, 0.5, 0), ("x^2", 2, 0, 0.125, -1)],
+            ("exp", 2, 2, 1, 0),
+            "exp(sin(3*u) + v**2)",
+        ),
+        ([("x", 2, 1, 3, 0), ("x", 1, 0, -1, 0)], ("x", 2, 0, 1, 5), "12*u - 2*v + 11"),
+        ([("x", 2, 0, 1, 0), ("x", 1, 0, 0, 0)], ("1/x", 2, 0, 8, 0), "2*1/u"),
+        ([("x", 1, 0, 1, 0), ("x", 1, 0, 1, 0)], ("x^2", 3, 0, 1, 0), "(3*u + 3*v)**2"),
+    ],
+)
+def test_constants_are_gathered_where_that_is_exact(edges, outer, text):
+    symbolic = SymbolicKAN([[[_fit(*edge) for edge in edges]], [[_fit(*outer)]]])
+    assert symbolic.formula(["u", "v"]) == [text]
+    scope = {"u": X + 2, "v": X.flip(0), "exp": torch.exp, "sin": torch.sin}
+    value = symbolic(torch.stack([scope["u"], scope["v"]], 1))[:, 0]
+    torch.testing.assert_close(eval(text, scope), value.detach())

@@ -1,8 +1,8 @@
 """Exercises: a reader's answer against properties, never against the solution.
 
 Each chapter with exercises has a module here of the same slug with one tuple named
-`EXERCISES`. A property is a sentence and a function that raises AssertionError, with the
-input for which the sentence fails; the answer itself is never shown.
+`EXERCISES`. A property is a sentence and a function that raises AssertionError, with
+the input for which the sentence fails; the answer itself is never shown.
 """
 
 import inspect
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 
 class Property(NamedTuple):
-    """One thing that must hold: `test(answer)` raises AssertionError where it does not."""
+    """One thing that must hold; `test(answer)` raises AssertionError if it does not."""
 
     sentence: str
     test: Callable[[Any], None]
@@ -61,7 +61,10 @@ def exercises(slug: str) -> tuple[Exercise, ...]:
     try:
         module = import_module(f"kanbook.exercises.{slug}")
     except ModuleNotFoundError:
-        raise ValueError(f"check: there are no exercises for chapter {slug!r}.") from None
+        raise ValueError(
+            f"check: there are no exercises for chapter {slug!r}; expected a chapter "
+            "with a module in kanbook.exercises."
+        ) from None
     return module.EXERCISES
 
 

@@ -107,7 +107,7 @@ def _is_continuous(f: Function) -> None:
     step = f(x).diff().abs()
     at = int(step.argmax())
     assert step[at] <= 0.02, (
-        f"Between x = {x[at]:.5f} and the next of 200001 points f jumps by {step[at]:.3f}."
+        f"From x = {x[at]:.5f} to the next of 200001 points f jumps by {step[at]:.3f}."
     )
 
 
@@ -118,7 +118,7 @@ def _is_slow(f: Function) -> None:
     for intervals in (8, 64):
         basis = BSpline.uniform(intervals)
         c = fit_coefficients(basis, x, f(x)).coefficients
-        errors.append((basis(between) @ c - f(between)).abs().max())
+        errors.append((basis(between) @ c - f(between)).abs().max().item())
     # A function the splines reproduce has rounding for an error; it is not slow.
     power = math.log(max(errors[1], 1e-15) / max(errors[0], 1e-15)) / math.log(8)
     assert errors[0] > 1e-10, "Cubic splines reproduce this function exactly."

@@ -1,0 +1,27 @@
+/* Loaded on every page after MathJax, where a page has it. */
+(function () {
+  "use strict";
+  // html-manager 1.0 asks MathJax to set the labels of its controls in the way of version
+  // 2; the book has version 3.
+  if (window.MathJax) {
+    window.MathJax.Hub = {
+      Queue: ([, , element]) => window.MathJax.typesetPromise([element]),
+    };
+  }
+
+  // A file may not read other files, so search finds pages there but cannot quote them.
+  if (location.protocol === "file:") {
+    DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+  }
+
+  // Paper is light, whatever the screen is.
+  const page = document.documentElement.dataset;
+  let shown = page.theme;
+  window.addEventListener("beforeprint", () => {
+    shown = page.theme;
+    page.theme = "light";
+  });
+  window.addEventListener("afterprint", () => {
+    page.theme = shown;
+  });
+})();
