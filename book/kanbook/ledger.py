@@ -96,7 +96,7 @@ def collect(root: Path, executed: Path | None) -> list[Record]:
 
 
 def in_order(found: Sequence[Record]) -> list[Record]:
-    """Return a chapter's records with every claim right before its parts.
+    """Return a chapter's records with every claim right before its parts, sorted.
 
     A claim in parts is settled last, so the notebook shows it after them.
 
@@ -114,6 +114,7 @@ def in_order(found: Sequence[Record]) -> list[Record]:
         key=lambda record: (
             first[record.get("part_of") or record["id"]],
             record.get("part_of") is not None,
+            record["id"] if record.get("part_of") else "",
         ),
     )
 

@@ -1,5 +1,6 @@
 """The book's Sphinx extension: what turns notebooks and their records into the site."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", _show_executed)
     app.connect("doctree-resolved", _stamp)
     # After the extension that writes the tags.
-    app.connect("html-page-context", _strip_tags, priority=900)
+    app.connect("html-page-context", _mend_page, priority=900)
     app.connect("build-finished", _write_extras)
     return {"parallel_read_safe": False, "parallel_write_safe": False}
 
@@ -115,14 +116,17 @@ def _stamp(app: Sphinx, doctree: nodes.document, page: str) -> None:
         title.parent.append(nodes.raw("", foot, format="html"))
 
 
-def _strip_tags(
+def _mend_page(
     app: Sphinx,
     page: str,
     template: str,
     context: dict[str, Any],
     doctree: nodes.document | None,
 ) -> None:
-    """Remove the tags that need an absolute address while none is known."""
+    """Remove what is wrong on a page: repeated ids, tags that lack an address."""
+    # sphinx-proof gives every proof the same two ids.
+    body = context.get("body", "")
+    context["body"] = re.sub(r' id="proof(-content)?"', "", body)
     if not app.config.kanbook_address:
         lines = context.get("metatags", "").splitlines()
         absolute = ('property="og:url"', 'property="og:image', "twitter:card")

@@ -121,19 +121,20 @@ def address_of(server: subprocess.Popen, runtime: Path, log: Path) -> str:
     pytest.fail(f"JupyterLab did not start: {log.read_text()}")
 
 
-# Run without these, cells stay unexecuted; the page's own signs of life come too early.
-CONNECTED = """() => {
+# Cells that are run before the kernel has answered stay unexecuted.
+ANSWERS = """async () => {
   const session = window.jupyterapp?.shell.currentWidget?.context?.sessionContext;
   const kernel = session?.session?.kernel;
-  return session?.isReady && kernel?.connectionStatus === "connected"
-    && kernel.status === "idle";
+  if (!session?.isReady || kernel?.connectionStatus !== "connected") return false;
+  await kernel.requestKernelInfo();
+  return kernel.status === "idle";
 }"""
 
 
 def run_all(page: Page, url: str) -> None:
     page.goto(f"{url}lab/tree/widgets.ipynb")
     page.locator(".jp-Notebook .jp-CodeCell").nth(1).wait_for(timeout=READY)
-    page.wait_for_function(CONNECTED, timeout=READY)
+    page.wait_for_function(ANSWERS, timeout=READY)
     # Not awaited: the command ends only with the last cell.
     page.evaluate("() => void jupyterapp.commands.execute('notebook:run-all-cells')")
 
