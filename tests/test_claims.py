@@ -480,3 +480,23 @@ def test_from_dict_refuses_other_dictionaries() -> None:
         Record.from_dict({**plain, "color": "red"})
     with pytest.raises(ValueError, match="verdict is 'fine'; expected one of"):
         Record.from_dict({**plain, "verdict": "fine"})
+
+
+def test_table_is_sorted_by_number_with_parts_behind_their_claim() -> None:
+    ledger = Ledger("kan", paper="liu2024kan")
+    for number in ("zoo", "10", "2b", "1b", "2a", "1'"):
+        ledger.claim(number, "Small.", at_most=1, **PAPER)
+    ledger.claim("2", "Whole.", parts=["2a", "2b"], **PAPER)
+    ledger.claim("1", "Whole.", parts=["1'", "1b"], at_most=1, **PAPER)
+    for number in ("zoo", "10", "2b", "1b", "2a", "1'", "1"):
+        ledger.measure(number, 0.5)
+    ids = [record.id for record in ledger.table().records]
+    expected = ("1", "1'", "1b", "2", "2a", "2b", "10", "zoo")
+    assert ids == [f"kan.{number}" for number in expected]
+
+
+def test_a_mean_of_cancelling_values_is_zero() -> None:
+    values = [0.1, 0.2, -0.3, 0.3, -0.3]
+    assert sum(values) != 0
+    record = ledger_with(at_most=1, judge="mean").measure("1", values)
+    assert record.measured == 0.0

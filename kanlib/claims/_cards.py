@@ -83,27 +83,25 @@ def record_html(record: Mapping[str, Any]) -> str:
 
 
 def table_html(records: Sequence[Mapping[str, Any]], tally: str) -> str:
-    """The ledger of one chapter; each id links to its card on the same page."""
-    heads = ("claim", "statement", "paper", "condition", "measured", "verdict")
+    """The ledger of one chapter; each id links to its card on the same page.
+
+    Three columns, so that a page's text width holds them: who and how it went, what is
+    claimed and where, what was measured and by which condition it is judged.
+    """
     rows = []
     for record in records:
         name = escape(record["id"])
-        verdict = verdict_html(record["verdict"])
-        if record["reason"]:
-            verdict += (
-                f'<br><small class="kl-reason">{escape(record["reason"])}</small>'
-            )
+        source = f"{record['paper_value']} ({record['where']}; {SEEN[record['seen']]})"
+        reason = f"Reason: {record['reason']}" if record["reason"] else ""
+        measured = (measured_text(record), f"Condition: {record['condition']}", reason)
         cells = (
-            f'<a href="#claim-{name}">{name}</a>',
-            escape(record["statement"]),
-            f"{escape(record['paper_value'])}<br>"
-            f"<small>{escape(record['where'])}; {SEEN[record['seen']]}</small>",
-            escape(record["condition"]),
-            escape(measured_text(record)),
-            verdict,
+            f'<a href="#claim-{name}">{name}</a> {verdict_html(record["verdict"])}',
+            _lines(record["statement"], f"Paper: {source}"),
+            _lines(*filter(None, measured)),
         )
         kind = "kl-ledger__part" if record["part_of"] else "kl-ledger__claim"
         rows.append(f'<tr class="{kind}"><td>' + "</td><td>".join(cells) + "</td></tr>")
+    heads = ("claim", "statement", "measured")
     head = "".join(f'<th scope="col">{text}</th>' for text in heads)
     return (
         f'<div class="kl-ledger {MATHS}">'
@@ -111,3 +109,8 @@ def table_html(records: Sequence[Mapping[str, Any]], tally: str) -> str:
         f"<table><thead><tr>{head}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
+
+
+def _lines(first: str, *rest: str) -> str:
+    """One line, and what explains it in small print below."""
+    return escape(first) + "".join(f"<br><small>{escape(line)}</small>" for line in rest)

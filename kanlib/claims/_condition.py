@@ -57,7 +57,10 @@ class Condition:
             several = len(values) > 1
             return worst, (min(values), max(values)) if several else None
         if self.judge == "mean":
-            return statistics.fmean(values), mean_interval(values)
+            mean = statistics.fmean(values)
+            # what is left when values cancel is rounding, not a measurement
+            rounding = 1e-15 * max(map(abs, values))
+            return 0.0 if abs(mean) <= rounding else mean, mean_interval(values)
         return statistics.median(values), median_interval(values)
 
     def holds(self, values: tuple[float, ...]) -> bool:

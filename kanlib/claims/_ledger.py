@@ -356,11 +356,19 @@ class Ledger:
                 f"Ledger.table: {', '.join(open_)} are declared but not settled. Call "
                 "Ledger.measure or Ledger.not_tested for each."
             )
-        table = LedgerTable(tuple(self._record(number) for number in self._claims))
+        ordered = sorted(self._claims, key=self._place)
+        table = LedgerTable(tuple(self._record(number) for number in ordered))
         for record in table.records:
             if self._claims[record.id.removeprefix(f"{self.slug}.")].parts:
                 record.show()
         return table
+
+    def _place(self, number: str) -> tuple[float, str, bool, str]:
+        """Sort by the digits in front, a claim right before its parts: 1, 1', 1b, 2."""
+        family = self._parent(number) or number
+        digits = re.match(r"\d*", family)[0]  # type: ignore[index]
+        first = int(digits) if digits else math.inf
+        return first, family, number != family, number
 
     def _record(self, number: str) -> Record:
         claim = self._claims[number]

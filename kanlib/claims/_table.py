@@ -10,7 +10,7 @@ from kanlib.claims._record import Record, Verdict
 
 @dataclass(frozen=True)
 class LedgerTable:
-    """The settled claims of a chapter, in the order of their declaration.
+    """The settled claims of a chapter, by number, each claim right before its parts.
 
     Example:
         >>> LedgerTable(()).tally

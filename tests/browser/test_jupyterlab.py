@@ -121,13 +121,15 @@ def address_of(server: subprocess.Popen, runtime: Path, log: Path) -> str:
     pytest.fail(f"JupyterLab did not start: {log.read_text()}")
 
 
-# Cells that are run before the kernel has answered stay unexecuted.
-ANSWERS = """async () => {
+# Cells that are run before the kernel has answered stay unexecuted. (Not an async
+# function: Playwright would take the promise itself for a yes.)
+ANSWERS = """() => {
   const session = window.jupyterapp?.shell.currentWidget?.context?.sessionContext;
   const kernel = session?.session?.kernel;
   if (!session?.isReady || kernel?.connectionStatus !== "connected") return false;
-  await kernel.requestKernelInfo();
-  return kernel.status === "idle";
+  const answered = () => (window.answered = true);
+  window.answered ??= kernel.requestKernelInfo().then(answered, answered) && false;
+  return window.answered && kernel.status === "idle";
 }"""
 
 
