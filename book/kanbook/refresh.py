@@ -1,11 +1,13 @@
 """Notebooks without noise: the same outputs give the same bytes, run after run."""
 
+import base64
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import nbformat
 
+from kanbook.cells import bundles_of
 from kanbook.chapters import Chapter
 from kanbook.files import write_whole
 
@@ -178,6 +180,20 @@ def error_outputs(notebook: Mapping[str, Any]) -> list[str]:
     return problems
 
 
+def readme_figure(executed: Mapping[str, Any]) -> bytes | None:
+    """Return the light image of the cell tagged `readme-figure`, None without one."""
+    for cell in executed["cells"]:
+        if "readme-figure" in cell["metadata"].get("tags", []):
+            for bundle in bundles_of(cell):
+                found = re.search(
+                    r'class="kl-light[^>]*src="data:image/png;base64,([^"]+)"',
+                    "".join(bundle.get("text/html", "")),
+                )
+                if found:
+                    return base64.b64decode(found[1])
+    return None
+
+
 def refresh(chapter: Chapter, executed: Mapping[str, Any]) -> bool:
     """Put an executed copy in the place of the committed notebook.
 
@@ -198,6 +214,9 @@ def refresh(chapter: Chapter, executed: Mapping[str, Any]) -> bool:
             f"{chapter.name} cannot be refreshed: {'; '.join(problems)}; expected no "
             "error and nothing on stderr. Mend these cells and run again."
         )
+    picture = readme_figure(executed)
+    if picture is not None:
+        (chapter.root / "book" / "static" / "readme.png").write_bytes(picture)
     text = text_of(normalized(executed))
     if chapter.path.read_text("utf-8") == text:
         return False

@@ -113,4 +113,6 @@ def table_html(records: Sequence[Mapping[str, Any]], tally: str) -> str:
 
 def _lines(first: str, *rest: str) -> str:
     """One line, and what explains it in small print below."""
-    return escape(first) + "".join(f"<br><small>{escape(line)}</small>" for line in rest)
+    return escape(first) + "".join(
+        f"<br><small>{escape(line)}</small>" for line in rest
+    )

@@ -77,7 +77,8 @@ def darcy(split: str, contents: Sequence[bytes]) -> Tensors:
 def ett(split: str, contents: Sequence[bytes]) -> Tensors:
     """Seven hourly series; the target is the oil temperature, the last of them."""
     header, *rows = csv.reader(io.StringIO(contents[0].decode()))
-    x = torch.tensor([[float(cell) for cell in row[1:]] for row in rows])
+    values = [[float(cell) for cell in row[1:]] for row in rows]
+    x = torch.tensor(values, dtype=torch.float32)
     return x, x[:, -1].clone(), tuple(header[1:]), (header[-1],)
 
 

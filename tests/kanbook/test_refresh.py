@@ -15,6 +15,7 @@ from kanbook.refresh import (
     WIDGET_VIEW,
     error_outputs,
     normalized,
+    readme_figure,
     refresh,
     text_of,
     with_outputs,
@@ -200,3 +201,12 @@ def test_full_disk_leaves_the_committed_notebook(
         refresh(chapter, raw())
     assert chapter.path.read_text() == before
     assert [path.name for path in chapter.path.parent.iterdir()] == ["good.ipynb"]
+
+
+def test_the_readmes_picture_is_the_light_image_of_its_cell() -> None:
+    html = '<img class="kl-light x" alt="a" src="data:image/png;base64,iVBORw==">'
+    shown = {"output_type": "display_data", "data": {"text/html": html}, "metadata": {}}
+    plain = {"cell_type": "code", "metadata": {}, "outputs": [shown]}
+    tagged = plain | {"metadata": {"tags": ["hide-input", "readme-figure"]}}
+    assert readme_figure({"cells": [plain]}) is None
+    assert readme_figure({"cells": [plain, tagged]}) == b"\x89PNG"

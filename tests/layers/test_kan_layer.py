@@ -390,3 +390,10 @@ def test_empty_batch_gives_empty_result():
     layer = make()
     assert layer(inputs(0, 4)).shape == (0, 3)
     assert layer.edges(inputs(2, 0, 4)).shape == (2, 0, 3, 4)
+
+
+def test_compiles_whole():
+    layer = KANLayer(3, 2, BSpline.uniform(5))
+    x = torch.rand(4, 3, generator=torch.Generator().manual_seed(0))
+    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(x), layer(x))
