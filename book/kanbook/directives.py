@@ -1,6 +1,7 @@
 """Directives and roles of the book's pages: what is generated, not typed."""
 
 import json
+from abc import abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,9 @@ class Generated(SphinxDirective):
             )
             return []
 
+    @abstractmethod
     def made(self) -> list[nodes.Node]:
         """Return the nodes."""
-        raise NotImplementedError
 
     @property
     def site(self) -> Site:

@@ -133,7 +133,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             target.parent.mkdir(exist_ok=True)
             if (FOLDER / name).exists():
                 shutil.copy(FOLDER / name, target)
-        download(fresh)
+        try:
+            download(fresh)
+        except (FileNotFoundError, subprocess.CalledProcessError) as error:
+            return _report([f"npm delivered nothing ({error}); nothing was replaced"])
         if options.accept:
             listed = sorted(
                 path.relative_to(fresh).as_posix()

@@ -47,7 +47,7 @@ def measured_text(record: Mapping[str, Any]) -> str:
         "mean": ("mean", "95 % interval"),
         "median": ("median", "90 % interval"),
     }[record["judge"]]
-    return f"{name} {shown}, {kind} {low} to {high}{unit} ({count})"
+    return f"{name} {shown}, {kind} {low} to {high} ({count})"
 
 
 def verdict_html(verdict: str) -> str:

@@ -87,13 +87,15 @@ def alloys(split: str, contents: Sequence[bytes]) -> Tensors:
     rows = list(csv.DictReader(io.StringIO(contents[0].decode())))
     formulas = [composition(row["FORMULA"]) for row in rows]
     elements = tuple(sorted({element for parts in formulas for element in parts}))
-    x = torch.tensor([[parts.get(e, 0.0) for e in elements] for parts in formulas])
+    shares = [[parts.get(e, 0.0) for e in elements] for parts in formulas]
+    x = torch.tensor(shares, dtype=torch.float32)
     y = torch.tensor(
         [
             [float(PHASES.index(row["PROPERTY: BCC/FCC/other"]))]
             + [float(row[key] or math.nan) for key in MEASURED]
             for row in rows
-        ]
+        ],
+        dtype=torch.float32,
     )
     return x, y, elements, ("phase", *MEASURED.values())
 

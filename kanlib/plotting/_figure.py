@@ -20,7 +20,7 @@ DOTS = 100
 QUALITIES = ((2.0, 64), (1.5, 32))
 """Pixels per CSS pixel and colors: the second pair where the first is too big."""
 
-BUDGET = 72_000
+BUDGET = 60_000
 """Bytes that the two images may take together at the first quality."""
 
 ROWS = 100

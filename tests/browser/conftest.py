@@ -16,6 +16,7 @@ from playwright.sync_api import (
     Page,
     Playwright,
     Request,
+    expect,
     sync_playwright,
 )
 
@@ -127,6 +128,7 @@ def chromium_of(playwright: Playwright) -> str:
 # which other tests of the same process must not find.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=WAIT)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium_of(playwright), args=FLAGS

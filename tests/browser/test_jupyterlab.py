@@ -128,7 +128,7 @@ ANSWERS = """() => {
   const kernel = session?.session?.kernel;
   if (!session?.isReady || kernel?.connectionStatus !== "connected") return false;
   const answered = () => (window.answered = true);
-  window.answered ??= kernel.requestKernelInfo().then(answered, answered) && false;
+  window.answered ??= !kernel.requestKernelInfo().then(answered);
   return window.answered && kernel.status === "idle";
 }"""
 

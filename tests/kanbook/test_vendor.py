@@ -67,3 +67,17 @@ def test_missing_and_unlisted_files_are_named(folder):
     found = vendor.differences(folder, vendor.read_sums(folder))
     assert "gone.js is missing" in found
     assert "require.js is not listed in SHA256SUMS" in found
+
+
+@pytest.mark.parametrize(
+    "error",
+    [FileNotFoundError("npm"), subprocess.CalledProcessError(1, ["npm", "pack"])],
+)
+def test_without_npm_nothing_is_replaced(folder, monkeypatch, capsys, error):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(subprocess, "run", fail)
+    assert vendor.main(["--accept"]) == 1
+    assert "npm delivered nothing" in capsys.readouterr().err
+    assert (folder / "require.js").read_text() == "old"
