@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kanbook.chapters import Chapter, all_chapters
-from kanlib.claims import MIME, Verdict, compare
+from kanlib.claims import MIME, Verdict, compare, place
 
 Record = dict[str, Any]
 
@@ -105,18 +105,7 @@ def in_order(found: Sequence[Record]) -> list[Record]:
         >>> [record["id"] for record in in_order([part, rest, {"id": "a.1"}])]
         ['a.1', 'a.1b', 'a.2']
     """
-    first: dict[str, int] = {}
-    for place, record in enumerate(found):
-        family = record.get("part_of") or record["id"]
-        first.setdefault(family, place)
-    return sorted(
-        found,
-        key=lambda record: (
-            first[record.get("part_of") or record["id"]],
-            record.get("part_of") is not None,
-            record["id"] if record.get("part_of") else "",
-        ),
-    )
+    return sorted(found, key=lambda one: place(one["id"], one.get("part_of")))
 
 
 def read_notebook(text: str, origin: object) -> Record:

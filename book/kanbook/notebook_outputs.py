@@ -14,9 +14,9 @@ from kanbook.cells import (
     tags_of,
     tree_of,
 )
+from kanbook.still import WIDGET_VIEW
 
 CLAIM = "application/vnd.kanlib.claim+json"
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 ADDRESS = re.compile(r"\bat 0x[0-9a-f]{6,}")
 
 

@@ -1,6 +1,7 @@
 """Notebooks without noise: the same outputs give the same bytes, run after run."""
 
 import base64
+import copy
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,9 +11,8 @@ import nbformat
 from kanbook.cells import bundles_of
 from kanbook.chapters import Chapter
 from kanbook.files import write_whole
+from kanbook.still import WIDGET_STATE, WIDGET_VIEW, drop_live_widgets
 
-WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 # Written by tools as they open, run or show a notebook; none of it is the author's.
 TRANSIENT = (
     "papermill",
@@ -45,7 +45,8 @@ def normalized(notebook: Mapping[str, Any]) -> nbformat.NotebookNode:
 
     Execution times, tool metadata and the interpreter's version go; cell counts become
     1, 2, ...; widget models are numbered in the order in which they were made; text
-    that a stream sent in pieces is joined. `metadata.widgets` stays: the page needs it.
+    that a stream sent in pieces is joined. `metadata.widgets` stays, for the page needs
+    it, without the models that only a kernel can move.
 
     Args:
         notebook: An executed notebook, in nbformat's dictionary form.
@@ -53,7 +54,9 @@ def normalized(notebook: Mapping[str, Any]) -> nbformat.NotebookNode:
     Returns:
         The normalized copy; normalizing it again changes nothing.
     """
-    result = nbformat.from_dict(_renamed(notebook, _widget_names(notebook)))
+    still = copy.deepcopy(dict(notebook))
+    drop_live_widgets(still)
+    result = nbformat.from_dict(_renamed(still, _widget_names(still)))
     widgets = result.metadata.get("widgets")
     for name in TRANSIENT:
         result.metadata.pop(name, None)

@@ -13,6 +13,7 @@ from sphinx_external_toc.parsing import parse_toc_yaml
 
 from kanbook import ledger
 from kanbook.chapters import Chapter, all_chapters
+from kanbook.still import drop_live_widgets
 
 VENDORED = (
     "mathjax/tex-chtml-full.js",
@@ -22,9 +23,6 @@ VENDORED = (
     "anywidget.js",
 )
 """Scripts that pages load, below `book/static/vendor`."""
-
-TRY_IT = "try-it"
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 @dataclass(frozen=True)
@@ -133,20 +131,7 @@ class Site:
 
 
 def page_source(text: str) -> str:
-    """Return a notebook's text as the site shows it.
-
-    A cell tagged `try-it` needs a kernel, so its dead widget gives way to the HTML that
-    stands in the same output; the widget's state goes when nothing shows it any more.
-    """
+    """Return a notebook's text as the site shows it: without what needs a kernel."""
     notebook = json.loads(text)
-    shown: list[str] = []
-    for cell in notebook["cells"]:
-        live = TRY_IT in cell["metadata"].get("tags", [])
-        for output in cell.get("outputs", []):
-            data = output.get("data", {})
-            if live:
-                data.pop(WIDGET_VIEW, None)
-            shown += [data[WIDGET_VIEW]["model_id"]] if WIDGET_VIEW in data else []
-    if not shown:
-        notebook["metadata"].pop("widgets", None)
+    drop_live_widgets(notebook)
     return json.dumps(notebook, ensure_ascii=False)

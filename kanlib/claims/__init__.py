@@ -6,7 +6,7 @@ cell that measured it, and `compare` says what changed between two of them.
 """
 
 from kanlib.claims._ledger import Ledger
-from kanlib.claims._record import MIME, Record, Verdict, compare
+from kanlib.claims._record import MIME, Record, Verdict, compare, place
 from kanlib.claims._table import LedgerTable
 
-__all__ = ["MIME", "Ledger", "LedgerTable", "Record", "Verdict", "compare"]
+__all__ = ["MIME", "Ledger", "LedgerTable", "Record", "Verdict", "compare", "place"]

@@ -14,7 +14,7 @@ from torch import Tensor
 from kanlib import _check
 from kanlib.claims import _cards
 from kanlib.claims._condition import NEEDED, Condition, make_condition, real_numbers
-from kanlib.claims._record import Record, Verdict
+from kanlib.claims._record import Record, Verdict, place
 from kanlib.claims._table import LedgerTable
 
 NO_REASON = "no reason was found yet"
@@ -356,19 +356,13 @@ class Ledger:
                 f"Ledger.table: {', '.join(open_)} are declared but not settled. Call "
                 "Ledger.measure or Ledger.not_tested for each."
             )
-        ordered = sorted(self._claims, key=self._place)
-        table = LedgerTable(tuple(self._record(number) for number in ordered))
+        records = [self._record(number) for number in self._claims]
+        records.sort(key=lambda record: place(record.id, record.part_of))
+        table = LedgerTable(tuple(records))
         for record in table.records:
             if self._claims[record.id.removeprefix(f"{self.slug}.")].parts:
                 record.show()
         return table
-
-    def _place(self, number: str) -> tuple[float, str, bool, str]:
-        """Sort by the digits in front, a claim right before its parts: 1, 1', 1b, 2."""
-        family = self._parent(number) or number
-        digits = re.match(r"\d*", family)[0]  # type: ignore[index]
-        first = int(digits) if digits else math.inf
-        return first, family, number != family, number
 
     def _record(self, number: str) -> Record:
         claim = self._claims[number]

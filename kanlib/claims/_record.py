@@ -1,5 +1,7 @@
 """The record of one settled claim, and what changed between two of them."""
 
+import math
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -153,6 +155,23 @@ def _shell() -> Any:
     """The running IPython shell, or None; never imports IPython itself."""
     module = sys.modules.get("IPython")
     return None if module is None else module.get_ipython()
+
+
+def place(claim: str, part_of: str | None) -> tuple[float, str, bool, str]:
+    """Sort key of a claim in its chapter: by number, a claim right before its parts.
+
+    Args:
+        claim: its id, such as "kan.3b".
+        part_of: the id of the claim that it is a part of, if any.
+
+    Example:
+        >>> ids = ["kan.zoo", "kan.10", "kan.2", "kan.2'"]
+        >>> sorted(ids, key=lambda i: place(i, "kan.2" if i == "kan.2'" else None))
+        ['kan.2', "kan.2'", 'kan.10', 'kan.zoo']
+    """
+    family = (part_of or claim).rpartition(".")[2]
+    digits = re.match(r"\d*", family)[0]  # type: ignore[index]
+    return int(digits) if digits else math.inf, family, part_of is not None, claim
 
 
 def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
