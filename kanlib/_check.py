@@ -1,7 +1,8 @@
 """Argument checks: the one place where argument errors are worded.
 
 Every message says what is wrong, what was expected and why. Checks read shapes, dtypes
-and plain numbers, never tensor values on a GPU (that would synchronize the device).
+and plain numbers; `is_finite` alone reads the values of a tensor, which synchronizes a
+GPU, and is for callers that wait for those values anyway.
 """
 
 import math
@@ -77,27 +78,36 @@ def is_integer(owner: str, name: str, value: Any, at_least: int) -> None:
         raise ValueError(f"{owner}: {name} must be at least {at_least}, got {value}.")
 
 
+def is_number(owner: str, name: str, value: Any) -> None:
+    """Raise TypeError unless `value` is one real number."""
+    try:
+        math.isfinite(value)
+    except (TypeError, ValueError, RuntimeError):  # torch has raised each of the last
+        raise TypeError(
+            f"{owner}: {name} is a {type(value).__name__}; expected a real number."
+        ) from None
+
+
 def is_positive(owner: str, name: str, value: float) -> None:
-    """Raise ValueError unless `value` is a finite number above 0."""
+    """Raise TypeError or ValueError unless `value` is a finite number above 0."""
+    is_number(owner, name, value)
     if not (math.isfinite(value) and value > 0):
         raise ValueError(f"{owner}: {name} must be finite and above 0, got {value}.")
 
 
 def is_non_negative(owner: str, name: str, value: float) -> None:
-    """Raise ValueError unless `value` is a finite number of at least 0."""
+    """Raise TypeError or ValueError unless `value` is finite and at least 0."""
+    is_number(owner, name, value)
     if not (math.isfinite(value) and value >= 0):
         raise ValueError(f"{owner}: {name} must be finite and at least 0, got {value}.")
 
 
 def is_interval(owner: str, name: str, value: tuple[float, float]) -> None:
-    """Raise ValueError unless `value` is a pair a < b of finite numbers."""
-    if (
-        len(value) != 2
-        or not all(math.isfinite(end) for end in value)
-        or not value[0] < value[1]
-    ):
+    """Raise TypeError or ValueError unless `value` is a pair a < b, both finite."""
+    ends = _numbers(owner, name, value)
+    if len(ends) != 2 or not all(map(math.isfinite, ends)) or not ends[0] < ends[1]:
         raise ValueError(
-            f"{owner}: {name} must be two finite numbers a < b, got {tuple(value)}."
+            f"{owner}: {name} must be two finite numbers a < b, got {ends}."
         )
 
 
@@ -109,9 +119,9 @@ def is_one_of(owner: str, name: str, value: Any, choices: Collection[Any]) -> No
 
 
 def is_finite(owner: str, name: str, tensor: Tensor) -> None:
-    """Raise ValueError if a CPU `tensor` has NaN or infinities; a GPU's is not read."""
-    if tensor.device.type == "cpu" and not bool(torch.isfinite(tensor).all()):
-        bad = int((~torch.isfinite(tensor)).sum())
+    """Raise ValueError if `tensor` has NaN or infinities; waits for a GPU's values."""
+    bad = int((~torch.isfinite(tensor)).sum())
+    if bad:
         raise ValueError(
             f"{owner}: {name} has {bad} entries that are NaN or infinite; "
             f"expected finite values. Remove them first."
@@ -121,11 +131,24 @@ def is_finite(owner: str, name: str, tensor: Tensor) -> None:
 def is_increasing(
     owner: str, name: str, values: Collection[float], at_least: int
 ) -> None:
-    """Raise ValueError unless `values` are `at_least` finite, increasing numbers."""
-    listed = list(values)
+    """Raise TypeError or ValueError unless `values` are finite and increase."""
+    listed = _numbers(owner, name, values)
     rises = all(a < b for a, b in pairwise(listed))
     if len(listed) < at_least or not rises or not all(map(math.isfinite, listed)):
         raise ValueError(
             f"{owner}: {name} must be {at_least} or more finite, increasing numbers, "
-            f"got {tuple(listed)}."
+            f"got {listed}."
         )
+
+
+def _numbers(owner: str, name: str, values: Any) -> tuple[float, ...]:
+    """Return a sequence as plain floats; TypeError if it holds anything else."""
+    try:
+        listed = list(values)
+        for value in listed:
+            is_number(owner, name, value)
+    except TypeError:
+        raise TypeError(
+            f"{owner}: {name} is {str(values)[:60]}; expected a sequence of numbers."
+        ) from None
+    return tuple(map(float, listed))

@@ -1,9 +1,22 @@
 """The three named failures; bad arguments are ValueError or TypeError."""
 
+import copyreg
 from collections.abc import Sequence
+from typing import Any
 
 
-class KernelUnavailable(RuntimeError):
+class _Failure(RuntimeError):
+    """An error that survives pickling, as on its way out of a worker process.
+
+    Python would rebuild it from its message alone, which is not what its constructor
+    takes.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
+
+
+class KernelUnavailable(_Failure):
     """A backend asked for by name cannot take this call; `reasons` lists why."""
 
     def __init__(self, operation: str, backend: str, reasons: Sequence[str]) -> None:
@@ -15,7 +28,7 @@ class KernelUnavailable(RuntimeError):
         )
 
 
-class DidNotConverge(RuntimeError):
+class DidNotConverge(_Failure):
     """An iteration stopped short; `residual` is where, `iterations` after how many."""
 
     def __init__(
@@ -28,7 +41,7 @@ class DidNotConverge(RuntimeError):
         )
 
 
-class DatasetUnavailable(RuntimeError):
+class DatasetUnavailable(_Failure):
     """A data set is not on this machine; the message says how to get it."""
 
     def __init__(self, name: str, *, because: str, hint: str) -> None:

@@ -1,16 +1,14 @@
 """Production source shown where it is itself the lesson: always the code that runs."""
 
 import ast
-import importlib.resources
 import inspect
 import re
 import textwrap
-from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
-from importlib.resources.abc import Traversable
-from pathlib import Path
 from typing import Any
+
+from kanlib.ops import kernel_files, kernel_source
 
 __all__ = ["Source", "show"]
 
@@ -139,32 +137,12 @@ def _undocumented(text: str) -> str:
 
 def _kernel(path: str) -> str:
     """The text of a CUDA file of the library."""
-    files = dict(_kernels(_root()))
+    files = kernel_files()
     if path not in files:
-        listed = ", ".join(sorted(files)) or "none"
         raise ValueError(
-            f'show: there is no kernel "{path}"; expected one of {listed}.'
+            f'show: there is no kernel "{path}"; expected one of {", ".join(files)}.'
         )
-    return files[path].read_text(encoding="utf-8")
-
-
-def _root() -> Traversable:
-    """The folder of the kernels: in the installed package, or beside kanlib."""
-    try:
-        return importlib.resources.files("kanlib._cuda")
-    except ModuleNotFoundError:
-        return Path(__file__).resolve().parents[1] / "kernels"
-
-
-def _kernels(
-    folder: Traversable, prefix: str = ""
-) -> Iterator[tuple[str, Traversable]]:
-    """Every .cu and .cuh file below a folder, by its path."""
-    for entry in folder.iterdir():
-        if entry.is_dir():
-            yield from _kernels(entry, f"{prefix}{entry.name}/")
-        elif entry.name.endswith((".cu", ".cuh")):
-            yield prefix + entry.name, entry
+    return kernel_source(path)
 
 
 def _region(name: str, text: str, region: str) -> str:

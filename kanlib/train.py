@@ -83,11 +83,13 @@ def fit(
         `History` with the loss of every batch, measured before its step.
 
     Raises:
-        TypeError: "x is", "y is": not a tensor; "steps is", "batch_size is": not an
-            int.
+        TypeError: "model is": not a module; "x is", "y is": not a tensor; "y has
+            device": not that of x; "the loss is": not a tensor; "steps is", "batch_size
+            is": not an int.
         ValueError: "x has no rows"; "y has" another number of rows; "the model has no
-            parameter to train"; "steps must be", "batch_size must be", "learning_rate
-            must be", "weight_decay must be".
+            parameter to train"; "the loss has shape": not a scalar; "the loss does not
+            depend"; "steps must be", "batch_size must be", "learning_rate must be",
+            "weight_decay must be".
         FloatingPointError: "the loss is nan at step": before that step is made.
 
     Notes:
@@ -101,7 +103,7 @@ def fit(
         >>> history.steps, bool(history.losses[-1] < 1e-3)
         (300, True)
     """
-    _check_data(model, x, y)
+    _check_data(x, y)
     _check.is_integer("fit", "steps", steps, 1)
     _check.is_integer("fit", "batch_size", batch_size, 1)
     _check.is_positive("fit", "learning_rate", learning_rate)
@@ -153,8 +155,11 @@ def lbfgs(
         It has fewer than `steps` + 2 entries when nothing is left to gain.
 
     Raises:
-        ValueError: "the model has no parameter to train"; "steps must be",
-            "learning_rate must be", "history_size must be".
+        TypeError: "model is": not a module; "the loss is": not a tensor; "steps is",
+            "history_size is": not an int.
+        ValueError: "the model has no parameter to train"; "the loss has shape": not a
+            scalar; "the loss does not depend"; "steps must be", "learning_rate must
+            be", "history_size must be".
         FloatingPointError: "the loss is nan at step 0".
 
     Notes:
@@ -188,11 +193,11 @@ def lbfgs(
     def evaluate() -> Tensor:
         optimizer.zero_grad()
         value = loss()
-        value.backward()
-        iteration = state.get("n_iter", 0)
-        number = float(value.detach())
+        number = _number("lbfgs", value)
         if not lowest:
             _finite("lbfgs", value, 0)
+        value.backward()
+        iteration = state.get("n_iter", 0)
         if not math.isfinite(number):
             # An infinite loss is refused; without a slope the line search bisects.
             for parameter in parameters:
@@ -208,8 +213,27 @@ def lbfgs(
     return History((*lowest.values(), last), time.perf_counter() - started)
 
 
+def _number(owner: str, value: Tensor) -> float:
+    """Return a loss as a float, or raise if it is nothing that can be minimized."""
+    if not isinstance(value, Tensor):
+        raise TypeError(
+            f"{owner}: the loss is a {type(value).__name__}; expected a scalar tensor."
+        )
+    if value.numel() != 1:
+        raise ValueError(
+            f"{owner}: the loss has shape {tuple(value.shape)}; expected a scalar. "
+            "Use .mean()."
+        )
+    if not value.requires_grad:
+        raise ValueError(
+            f"{owner}: the loss does not depend on a parameter to train; expected one "
+            "that is computed from the model, outside torch.no_grad()."
+        )
+    return float(value.detach())
+
+
 def _finite(owner: str, value: Tensor, step: int) -> float:
-    number = float(value.detach())
+    number = _number(owner, value)
     if not math.isfinite(number):
         raise FloatingPointError(
             f"{owner}: the loss is {number} at step {step}; expected a finite number. "
@@ -219,6 +243,10 @@ def _finite(owner: str, value: Tensor, step: int) -> float:
 
 
 def _trainable(owner: str, model: nn.Module) -> list[nn.Parameter]:
+    if not isinstance(model, nn.Module):
+        raise TypeError(
+            f"{owner}: model is a {type(model).__name__}; expected an nn.Module."
+        )
     parameters = [p for p in model.parameters() if p.requires_grad]
     if not parameters:
         raise ValueError(
@@ -228,9 +256,14 @@ def _trainable(owner: str, model: nn.Module) -> list[nn.Parameter]:
     return parameters
 
 
-def _check_data(model: nn.Module, x: Tensor, y: Tensor) -> None:
+def _check_data(x: Tensor, y: Tensor) -> None:
     _check.is_tensor("fit", "x", x)
     _check.is_tensor("fit", "y", y)
+    if y.device != x.device:
+        raise TypeError(
+            f"fit: y has device {y.device}; expected {x.device}, because x has it. "
+            "Use y.to(x.device)."
+        )
     if x.ndim == 0 or len(x) == 0:
         raise ValueError(
             f"fit: x has no rows, its shape is {tuple(x.shape)}; expected at least one."
@@ -246,7 +279,8 @@ def _batches(
     rows: int, batch_size: int, generator: torch.Generator | None
 ) -> Iterator[Tensor]:
     while True:
-        yield from torch.randperm(rows, generator=generator).split(batch_size)
+        order = torch.randperm(rows, generator=generator, device="cpu")
+        yield from order.split(batch_size)
 
 
 def _watched(steps: int) -> Iterator[int]:

@@ -107,7 +107,7 @@ def test_mean_is_judged_by_its_interval() -> None:
 def test_median_ignores_one_wild_seed_but_not_two() -> None:
     kept = [2, 2, 2, 4, 2, 5, 3, 9]
     condition = {"judge": "median", "at_most": 5}
-    record = ledger_with(**condition).measure("1", kept, seeds=range(8))
+    record = ledger_with(**condition).measure("1", kept, seeds=np.arange(8))
     assert (record.measured, record.interval) == (2.5, (2, 5))
     assert record.verdict is Verdict.REPRODUCED
     kept[0] = 9

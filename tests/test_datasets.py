@@ -362,6 +362,14 @@ def test_without_the_variable_the_cache_is_used(
     assert files.folder("mnist") == tmp_path / "kanlib"
 
 
+def test_the_variable_may_name_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("KANLIB_DATA", "~/sets")
+    assert files.folder("mnist") == tmp_path / "sets"
+
+
 @pytest.mark.parametrize(
     ("module", "name"), [("sklearn", "digits"), ("pooch", "mnist")]
 )
@@ -450,7 +458,10 @@ def test_sample_function_keeps_several_outputs() -> None:
         ({"domain": []}, ValueError, "domain is empty"),
         ({"domain": [(1, 1)]}, ValueError, "domain must be two finite numbers"),
         ({"domain": [(0, float("inf"))]}, ValueError, "domain must be two finite"),
-        ({"dtype": torch.int64}, TypeError, "dtype has dtype int64"),
+        ({"domain": (0, 1)}, TypeError, "domain is 0; expected a sequence of numbers"),
+        ({"domain": 3.0}, TypeError, "domain is a float; expected one interval per"),
+        ({"dtype": torch.int64}, TypeError, "dtype is torch.int64; expected a float"),
+        ({"function": lambda x: 3}, TypeError, r"function\(x\) is a int; expected"),
         ({"function": lambda x: x.sum()}, ValueError, r"function\(x\) has shape \(\)"),
         (
             {"function": lambda x: x[:1]},

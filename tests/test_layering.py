@@ -20,7 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "layers": ARGUMENTS | {"ops", "bases"},
     # leaf tools
     "claims": ARGUMENTS,
-    "show": ARGUMENTS,
+    "show": ARGUMENTS | {"ops"},
     "plotting": ARGUMENTS,
     "datasets": ARGUMENTS,
     "train": ARGUMENTS,

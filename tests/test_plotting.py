@@ -314,7 +314,11 @@ def axes() -> Any:
     return matplotlib.figure.Figure().subplots()
 
 
-@pytest.mark.parametrize("kind", [list, np.array, torch.tensor])
+def trained(values: list) -> torch.Tensor:
+    return torch.tensor(values, requires_grad=True)
+
+
+@pytest.mark.parametrize("kind", [list, np.array, torch.tensor, trained])
 def test_loglog_slope_has_the_slope(kind: Any) -> None:
     panel = axes()
     loglog_slope(panel, kind([5.0, 10.0, 20.0]), kind([1e-1, 6e-3, 4e-4]), -4)

@@ -47,6 +47,22 @@ def test_make_targets_exist() -> None:
     assert {"book", "test"} <= named <= targets
 
 
+def test_make_clean_leaves_what_was_cloned(tmp_path: pathlib.Path) -> None:
+    kept = ["Makefile", "kanlib/core.py", "chapters/kan/kan.ipynb"]
+    made = ["_build/html/index.html", ".venv/.stamp", "kanlib/__pycache__/core.pyc"]
+    made += ["kanlib.egg-info/PKG-INFO", "build/lib/core.py", ".mypy_cache/3.11/a"]
+    made += [".pytest_cache/v/a", ".ruff_cache/a", ".hypothesis/a", ".venv-lock/a"]
+    for name in (*kept, *made):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(MAKEFILE if name == "Makefile" else "")
+    done = subprocess.run(
+        ["make", "-s", "clean"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in left) == sorted(kept)
+
+
 def test_extras_exist() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     (sentence,) = re.findall(r"its extras are (.*?)\. To run", README, re.DOTALL)

@@ -78,6 +78,12 @@ def test_every_pass_visits_every_row_once():
     assert not torch.equal(first, second)
 
 
+def test_the_order_is_drawn_on_the_cpu_whatever_the_default_device():
+    with torch.device("meta"):
+        first = next(train._batches(10, 4, seeded()))
+    assert first.tolist() == torch.randperm(10, generator=seeded())[:4].tolist()
+
+
 def test_one_step_is_adams():
     model, twin = line(), line()
     optimizer = torch.optim.Adam(twin.parameters(), 0.1)
@@ -190,6 +196,38 @@ def test_lbfgs_steps_over_a_wall():
         ),
         (lambda: fit(line(), X.tolist(), X), TypeError, "x is a list"),
         (lambda: fit(line(), X, 3), TypeError, "y is a int"),
+        (
+            lambda: fit(line(), X, X.to("meta")),
+            TypeError,
+            "y has device meta; expected cpu, because x has it",
+        ),
+        (lambda: fit(torch.sin, X, X), TypeError, "fit: model is a builtin_function"),
+        (lambda: lbfgs(None, X.sum), TypeError, "lbfgs: model is a NoneType; expected"),
+        (
+            lambda: fit(line(), X, X, learning_rate="1"),
+            TypeError,
+            "learning_rate is a str; expected a real number",
+        ),
+        (
+            lambda: fit(line(), X, X, loss=torch.sub),
+            ValueError,
+            r"fit: the loss has shape \(64, 1\); expected a scalar. Use .mean",
+        ),
+        (
+            lambda: fit(line(), X, X, loss=lambda a, b: 1.0),
+            TypeError,
+            "fit: the loss is a float; expected a scalar tensor",
+        ),
+        (
+            lambda: lbfgs(line(), lambda: X * line().weight),
+            ValueError,
+            r"lbfgs: the loss has shape \(128, 1\); expected a scalar",
+        ),
+        (
+            lambda: lbfgs(line(), X.sum),
+            ValueError,
+            "lbfgs: the loss does not depend on a parameter to train",
+        ),
         (lambda: fit(line(), X, X, steps=0), ValueError, "steps must be at least 1"),
         (lambda: fit(line(), X, X, batch_size=0), ValueError, "batch_size must be"),
         (lambda: fit(line(), X, X, batch_size=2.5), TypeError, "batch_size is a float"),

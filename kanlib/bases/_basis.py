@@ -7,7 +7,7 @@ evaluating, fitting, refining and plotting f is the same, so a new variant is on
 
 import math
 from fractions import Fraction
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -91,7 +91,8 @@ def fit_coefficients(
         `Fit(coefficients, residual, rank)`, differentiable in y and not in x.
 
     Raises:
-        TypeError: "x has dtype" or "y has dtype" not floating; x and y differ.
+        TypeError: "basis is" not a Basis; "x has dtype" or "y has dtype" not floating;
+            x and y differ.
         ValueError: "x has shape" or "y has shape" when they disagree; "entries that are
             NaN"; "ridge must be" non-negative; "distinct points", fewer than K of them
             while `ridge` is 0.
@@ -110,6 +111,7 @@ def fit_coefficients(
         (tensor([2., 1., 2.]), 3)
     """
     owner = "fit_coefficients"
+    is_basis(owner, "basis", basis)
     _check.is_floating(owner, "x", x)
     _check.is_floating(owner, "y", y)
     _check.same_kind(owner, x=x, y=y)
@@ -163,6 +165,7 @@ def change_of_basis(
         M in float64; a layer's coefficients (out, in, K) become `coefficients @ M.T`.
 
     Raises:
+        TypeError: "source is" or "target is" not a Basis.
         ValueError: "domains do not overlap"; "points_per_function must be" positive; "x
             has shape" for several rows of knots: change each `basis.row(i)`.
 
@@ -184,6 +187,8 @@ def change_of_basis(
         [liu2024kan], grid extension, arXiv 2404.19756.
     """
     owner = "change_of_basis"
+    is_basis(owner, "source", source)
+    is_basis(owner, "target", target)
     _check.is_integer(owner, "points_per_function", points_per_function, 1)
     low = max(source.domain[0], target.domain[0])
     high = min(source.domain[1], target.domain[1])
@@ -203,6 +208,17 @@ def change_of_basis(
     x = (edges[:-1, None] + edges.diff()[:, None] * nodes).flatten()
     values = source(x.unsqueeze(-1)).squeeze(-2)
     return fit_coefficients(target, x, values.T.contiguous()).coefficients.T
+
+
+def is_basis(owner: str, name: str, value: Any) -> None:
+    """Raise TypeError unless `value` is a basis, and not the class of one."""
+    # A class has all the attributes that the protocol asks for.
+    if isinstance(value, type) or not isinstance(value, Basis):
+        got = getattr(value, "__name__", type(value).__name__)
+        raise TypeError(
+            f"{owner}: {name} is {got}; expected a Basis value. "
+            "Use for instance BSpline.uniform(5)."
+        )
 
 
 def prepared(owner: str, x: Tensor, derivative: int) -> Tensor:

@@ -28,7 +28,8 @@ class Chebyshev:
 
     Notes:
         By T_{m+1} = 2u T_m − T_{m−1} and its n-th derivative, T_{m+1}⁽ⁿ⁾ = 2u T_m⁽ⁿ⁾
-        + 2n T_m⁽ⁿ⁻¹⁾ − T_{m−1}⁽ⁿ⁾, to any order: O(points · K · n).
+        + 2n T_m⁽ⁿ⁻¹⁾ − T_{m−1}⁽ⁿ⁾, to any order: O(points · K · n). Far outside, where
+        a value overflows to ±∞, those of higher degree are ±∞ or NaN.
 
     Example:
         >>> Chebyshev.uniform(4)(torch.tensor([0.5, 1.0]))

@@ -50,11 +50,13 @@ class Fourier:
     def __post_init__(self) -> None:
         _check.is_integer("Fourier", "size", self.size, 1)
         _check.is_interval("Fourier", "domain", self.domain)
+        _check.is_number("Fourier", "stretch", self.stretch)
         if not (math.isfinite(self.stretch) and self.stretch >= 1):
             raise ValueError(
                 f"Fourier: stretch must be finite and at least 1, got {self.stretch}."
             )
         object.__setattr__(self, "domain", tuple(float(end) for end in self.domain))
+        object.__setattr__(self, "stretch", float(self.stretch))
 
     @classmethod
     def uniform(cls, size: int, domain: tuple[float, float] = (-1.0, 1.0)) -> "Fourier":

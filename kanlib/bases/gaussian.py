@@ -24,6 +24,7 @@ class GaussianRBF:
         width: h > 0.
 
     Raises:
+        TypeError: "centers is" or "width is" not numbers.
         ValueError: "centers must be" finite, increasing, two or more; "width must be"
             above 0.
 
@@ -46,10 +47,10 @@ class GaussianRBF:
     width: float
 
     def __post_init__(self) -> None:
-        centers = tuple(float(c) for c in self.centers)
-        _check.is_increasing("GaussianRBF", "centers", centers, at_least=2)
+        _check.is_increasing("GaussianRBF", "centers", self.centers, at_least=2)
         _check.is_positive("GaussianRBF", "width", self.width)
-        object.__setattr__(self, "centers", centers)
+        object.__setattr__(self, "centers", tuple(float(c) for c in self.centers))
+        object.__setattr__(self, "width", float(self.width))
 
     @classmethod
     def uniform(
@@ -92,6 +93,11 @@ class GaussianRBF:
         value = gaussian_derivative(u, derivative) / self.width**derivative
         return value.to(x.dtype)
 
+    def __str__(self) -> str:
+        """Return one short line, whatever the number of centers."""
+        low, high = self.domain
+        return f"GaussianRBF of {self.size} functions, domain [{low:g}, {high:g}]"
+
 
 def gaussian_derivative(u: Tensor, n: int) -> Tensor:
     """Return the n-th derivative of g = e^{−u²}: g_{n+1} = −2 (u g_n + n g_{n−1})."""
@@ -101,8 +107,3 @@ def gaussian_derivative(u: Tensor, n: int) -> Tensor:
     for order in range(n):
         before, value = value, -2 * (u * value + order * before)
     return value
-
-    def __str__(self) -> str:
-        """Return one short line, whatever the number of centers."""
-        low, high = self.domain
-        return f"GaussianRBF of {self.size} functions, domain [{low:g}, {high:g}]"

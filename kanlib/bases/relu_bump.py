@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from numpy.polynomial import Polynomial
 from torch import Tensor
 
 from kanlib import _check
@@ -108,12 +107,23 @@ class ReLUBump:
 
 def _bump_derivative(w: Tensor, power: int, n: int) -> Tensor:
     """Return the n-th derivative of (1 − w²)^p for |w| < 1, and 0 at ±1."""
-    bump, shape, left = Polynomial([1, 0, -1]), Polynomial([1]), power
-    for _ in range(n):  # ((1 − w²)^q P)' = (1 − w²)^{q−1} ((1 − w²) P' − 2 q w P)
-        grown = bump * shape.deriv() + left * bump.deriv() * shape
-        shape, left = (grown, left - 1) if left else (shape.deriv(), 0)
+    # P's coefficients, constant first: a plain list, which torch.compile can trace.
+    shape, left = [1.0], power
+    for _ in range(n):
+        slope = [k * c for k, c in enumerate(shape)][1:]
+        if not left:
+            shape = slope or [0.0]
+            continue
+        # ((1 − w²)^q P)' = (1 − w²)^{q−1} ((1 − w²) P' − 2 q w P)
+        grown = [0.0] * (len(shape) + 1)
+        for k, c in enumerate(slope):
+            grown[k] += c
+            grown[k + 2] -= c
+        for k, c in enumerate(shape):
+            grown[k + 1] -= 2 * left * c
+        shape, left = grown, left - 1
     value = 0 * w
-    for coefficient in reversed(shape.coef.tolist()):
+    for coefficient in reversed(shape):
         value = value * w + coefficient
     if left:
         return torch.relu((1 - w) * (1 + w)) ** left * value

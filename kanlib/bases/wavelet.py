@@ -24,6 +24,7 @@ class Wavelet:
         scale: s > 0.
 
     Raises:
+        TypeError: "centers is" or "scale is" not numbers.
         ValueError: "centers must be" finite, increasing, two or more; "scale must be"
             above 0.
 
@@ -47,10 +48,10 @@ class Wavelet:
     scale: float
 
     def __post_init__(self) -> None:
-        centers = tuple(float(c) for c in self.centers)
-        _check.is_increasing("Wavelet", "centers", centers, at_least=2)
+        _check.is_increasing("Wavelet", "centers", self.centers, at_least=2)
         _check.is_positive("Wavelet", "scale", self.scale)
-        object.__setattr__(self, "centers", centers)
+        object.__setattr__(self, "centers", tuple(float(c) for c in self.centers))
+        object.__setattr__(self, "scale", float(self.scale))
 
     @classmethod
     def uniform(cls, size: int, domain: tuple[float, float] = (-1.0, 1.0)) -> "Wavelet":

@@ -4,7 +4,6 @@ import math
 import platform
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 
 import numpy as np
@@ -12,48 +11,10 @@ import torch
 from torch import Tensor
 
 from kanlib import _check
-from kanlib.claims import _cards
-from kanlib.claims._condition import NEEDED, Condition, make_condition, real_numbers
+from kanlib.claims._claim import Claim, Measurement
+from kanlib.claims._condition import NEEDED, make_condition, real_numbers
 from kanlib.claims._record import Record, Verdict, place
 from kanlib.claims._table import LedgerTable
-
-NO_REASON = "no reason was found yet"
-SMOKE = "the smoke profile only checks that the code runs"
-
-
-@dataclass(frozen=True)
-class _Claim:
-    """What was declared: everything of a record that is known before measuring."""
-
-    statement: str
-    paper_value: str
-    where: str
-    seen: str
-    scale: str
-    condition: Condition | None
-    tolerance: float
-    passes_as: Verdict
-    fails_as: Verdict
-    parts: tuple[str, ...]
-
-    def condition_text(self, slug: str) -> str:
-        """The condition in words; a claim in parts names them."""
-        texts = [] if self.condition is None else [str(self.condition)]
-        if self.parts:
-            listed = ", ".join(f"{slug}.{part}" for part in self.parts)
-            texts.append(f"the weakest verdict of {listed}")
-        return "; ".join(texts)
-
-
-@dataclass(frozen=True)
-class _Measurement:
-    """What was measured, or (`tested` false) why nothing was."""
-
-    values: tuple[float, ...] = ()
-    seeds: tuple[int, ...] = ()
-    reason: str = ""
-    note: str = ""
-    tested: bool = True
 
 
 class Ledger:
@@ -102,8 +63,8 @@ class Ledger:
         _check.is_one_of("Ledger", "profile", profile, ("smoke", "book", "full"))
         self.slug, self.paper, self.profile = slug, paper, profile
         self.device = torch.device(device)
-        self._claims: dict[str, _Claim] = {}
-        self._measured: dict[str, _Measurement] = {}
+        self._claims: dict[str, Claim] = {}
+        self._measured: dict[str, Measurement] = {}
 
     def __repr__(self) -> str:
         return (
@@ -180,7 +141,7 @@ class Ledger:
                 "at_least, between, because a claim is judged by what was fixed "
                 "beforehand."
             )
-        claim = _Claim(
+        claim = Claim(
             statement=statement,
             paper_value=paper_value,
             where=where,
@@ -192,7 +153,7 @@ class Ledger:
             fails_as=fails_as,
             parts=parts,
         )
-        _check_words(owner, number, claim)
+        claim.check_words(owner, number)
         self._claims[number] = claim
 
     def _check_number(self, owner: str, number: str) -> None:
@@ -269,7 +230,7 @@ class Ledger:
                 f"declared as the sum of its parts {', '.join(claim.parts)}."
             )
         numbers = real_numbers(owner, values)
-        if seeds and len(seeds) != len(numbers):
+        if len(seeds) not in (0, len(numbers)):
             raise ValueError(
                 f"{owner}: {number} got {len(numbers)} values and {len(seeds)} seeds; "
                 "expected one value per seed."
@@ -281,7 +242,7 @@ class Ledger:
                 f'{NEEDED[judge]}, because its judge is "{judge}".'
             )
         seen = tuple(int(seed) for seed in seeds)
-        return self._settle(number, _Measurement(numbers, seen, reason, note))
+        return self._settle(number, Measurement(numbers, seen, reason, note))
 
     def not_tested(self, number: str, *, needs: str) -> Record:
         """Record that a declared claim is out of reach here; show and return it.
@@ -303,10 +264,10 @@ class Ledger:
                 f"Ledger.not_tested: needs is empty for {number}; expected the data or "
                 "compute that a test would need."
             )
-        measurement = _Measurement(reason=f"needs {needs}", tested=False)
+        measurement = Measurement(reason=f"needs {needs}", tested=False)
         return self._settle(number, measurement)
 
-    def _unsettled(self, owner: str, number: str) -> _Claim:
+    def _unsettled(self, owner: str, number: str) -> Claim:
         """The declared claim that is about to be settled."""
         if number not in self._claims:
             raise ValueError(
@@ -322,7 +283,7 @@ class Ledger:
             )
         return self._claims[number]
 
-    def _settle(self, number: str, measurement: _Measurement) -> Record:
+    def _settle(self, number: str, measurement: Measurement) -> Record:
         self._measured[number] = measurement
         record = self._record(number)
         if not self._claims[number].parts:
@@ -366,7 +327,7 @@ class Ledger:
 
     def _record(self, number: str) -> Record:
         claim = self._claims[number]
-        measurement = self._measured.get(number, _Measurement())
+        measurement = self._measured.get(number, Measurement())
         verdict, reason = self._judge(number)
         condition = claim.condition
         measured, interval = None, None
@@ -403,7 +364,7 @@ class Ledger:
         claim, measurement = self._claims[number], self._measured.get(number)
         candidates: list[tuple[Verdict, str]] = []
         if measurement is not None:
-            candidates.append(self._judge_alone(claim, measurement))
+            candidates.append(claim.judge(measurement, self.profile))
         for part in claim.parts:
             if part in self._claims:
                 verdict = self._judge(part)[0]
@@ -413,32 +374,6 @@ class Ledger:
         weakest = Verdict.weakest([v for v, _ in candidates] or [Verdict.NOT_TESTED])
         reasons = [text for verdict, text in candidates if verdict is weakest and text]
         return weakest, "; ".join(reasons)
-
-    def _judge_alone(
-        self, claim: _Claim, measurement: _Measurement
-    ) -> tuple[Verdict, str]:
-        """The verdict by the claim's own condition."""
-        if not measurement.tested:
-            return Verdict.NOT_TESTED, measurement.reason
-        if self.profile == "smoke":
-            return Verdict.NOT_TESTED, SMOKE
-        if claim.condition is not None and claim.condition.holds(measurement.values):
-            return claim.passes_as, ""
-        return claim.fails_as, measurement.reason or NO_REASON
-
-
-def _check_words(owner: str, number: str, claim: _Claim) -> None:
-    """Raise ValueError for an empty text or a word that is not one of those listed."""
-    for name in ("statement", "paper_value", "where"):
-        if not getattr(claim, name):
-            raise ValueError(f"{owner}: {name} of claim {number} is empty.")
-    _check.is_one_of(owner, "seen", claim.seen, tuple(_cards.SEEN))
-    _check.is_one_of(owner, "scale", claim.scale, ("book", "full"))
-    passing = (Verdict.REPRODUCED, Verdict.TREND)
-    _check.is_one_of(owner, "passes_as", claim.passes_as, passing)
-    failing = (Verdict.NOT_REPRODUCED, Verdict.REFUTED)
-    _check.is_one_of(owner, "fails_as", claim.fails_as, failing)
-    _check.is_non_negative(owner, "tolerance", claim.tolerance)
 
 
 def _device_name(device: torch.device) -> str:

@@ -53,7 +53,7 @@ def folder(name: str) -> Path:
     """Where larger sets lie: KANLIB_DATA if it is set, else the user's cache."""
     chosen = os.environ.get("KANLIB_DATA")
     if chosen:
-        return Path(chosen)
+        return Path(chosen).expanduser()
     return Path(_pooch(name).os_cache("kanlib"))
 
 

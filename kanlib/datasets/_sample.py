@@ -34,7 +34,8 @@ def sample_function(
         The points and the values.
 
     Raises:
-        TypeError: `points` is not an int, or `dtype` is not floating.
+        TypeError: `points` is not an int, `domain` no sequence of intervals, `dtype`
+            not floating, or the function returns no tensor ("sample_function: ...").
         ValueError: `points` is below 1, `domain` is empty or holds no interval, or the
             function returns another number of rows ("sample_function: ...").
 
@@ -49,15 +50,25 @@ def sample_function(
     """
     owner = "sample_function"
     _check.is_integer(owner, "points", points, 1)
+    if not isinstance(domain, Sequence):
+        raise TypeError(
+            f"{owner}: domain is a {type(domain).__name__}; expected one interval per "
+            "input, such as [(-1, 1), (0, 2)]."
+        )
     if len(domain) == 0:
         raise ValueError(f"{owner}: domain is empty; expected one interval per input.")
     for interval in domain:
         _check.is_interval(owner, "domain", interval)
+    if dtype is not None and not dtype.is_floating_point:
+        raise TypeError(
+            f"{owner}: dtype is {dtype}; expected a floating dtype such as "
+            "torch.float32."
+        )
     lows, highs = torch.tensor(domain, dtype=dtype or torch.get_default_dtype()).T
-    _check.is_floating(owner, "dtype", lows)
     unit = torch.rand(points, len(domain), generator=generator, dtype=lows.dtype)
     x = lows + (highs - lows) * unit
     y = function(x)
+    _check.is_tensor(owner, "function(x)", y)
     if y.ndim not in (1, 2) or len(y) != points:
         raise ValueError(
             f"{owner}: function(x) has shape {tuple(y.shape)}; expected ({points},) or "

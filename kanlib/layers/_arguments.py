@@ -8,6 +8,7 @@ from torch import Tensor
 
 from kanlib import _check
 from kanlib.bases import Basis, BSpline
+from kanlib.bases._basis import is_basis
 
 Function = Callable[[Tensor], Tensor]
 
@@ -24,15 +25,22 @@ BASE_FUNCTIONS: dict[str, Function] = {
 }
 
 
-def check_basis(basis: Basis, in_features: int, groups: int) -> None:
-    """Raise unless `basis` is a basis that fits this many inputs and groups."""
-    # A class has all the attributes that the protocol asks for.
-    if isinstance(basis, type) or not isinstance(basis, Basis):
-        name = getattr(basis, "__name__", type(basis).__name__)
+def base_function(base: str | Function | None) -> Function | None:
+    """Return the base function that was given, itself or by name."""
+    if isinstance(base, str):
+        _check.is_one_of("KANLayer", "base", base, BASE_FUNCTIONS)
+        return BASE_FUNCTIONS[base]
+    if base is not None and not callable(base):
         raise TypeError(
-            f"KANLayer: basis is {name}; expected a Basis value. "
-            "Use for instance BSpline.uniform(5)."
+            f"KANLayer: base is a {type(base).__name__}; expected a function, None, or "
+            f"one of {', '.join(map(repr, BASE_FUNCTIONS))}."
         )
+    return base
+
+
+def check_basis(basis: Basis, in_features: int, functions: int) -> None:
+    """Raise unless `basis` is one that fits so many inputs and functions of theirs."""
+    is_basis("KANLayer", "basis", basis)
     if not isinstance(basis, BSpline) or basis.inputs is None:
         return
     if basis.inputs != in_features:
@@ -40,7 +48,7 @@ def check_basis(basis: Basis, in_features: int, groups: int) -> None:
             f"KANLayer: basis has {basis.inputs} rows of knots; expected "
             f"{in_features}, because in_features={in_features}."
         )
-    size = in_features // groups
+    size = in_features // functions
     if any(basis.rows[i] != basis.rows[i - i % size] for i in range(in_features)):
         raise ValueError(
             "KANLayer: basis has different rows of knots inside a group; expected "
@@ -48,26 +56,29 @@ def check_basis(basis: Basis, in_features: int, groups: int) -> None:
         )
 
 
-def functions_of(share: str, in_features: int, groups: int) -> int:
-    """The number of functions that inputs have among them; checks `groups`."""
-    if share != "group":
-        if groups != 1:
-            raise ValueError(
-                f'KANLayer: groups={groups} needs share="group", got share="{share}".'
-            )
-        return in_features
+def check_groups(share: str, in_features: int, groups: int) -> None:
+    """Raise unless `groups` goes with the way of sharing and the inputs."""
+    _check.is_one_of("KANLayer", "share", share, ("edge", "input", "group"))
     _check.is_integer("KANLayer", "groups", groups, 1)
+    if share != "group" and groups != 1:
+        raise ValueError(
+            f'KANLayer: groups={groups} needs share="group", got share="{share}".'
+        )
     if in_features % groups:
         raise ValueError(
             f"KANLayer: groups={groups} does not divide in_features={in_features}."
         )
-    return groups
+
+
+def functions_of(share: str, in_features: int, groups: int) -> int:
+    """Return how many functions the inputs have among them."""
+    return groups if share == "group" else in_features
 
 
 def with_rows(owner: str, x: Tensor) -> Tensor:
     """Return x, or raise if there is no row to take a mean over."""
     _check.is_tensor(owner, "x", x)
-    if x.numel() == 0:
+    if x.shape[:-1].numel() == 0:
         raise ValueError(
             f"{owner}: x has shape {tuple(x.shape)}; expected at least one row, "
             "because a mean over no rows is undefined."

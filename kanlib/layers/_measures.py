@@ -22,8 +22,8 @@ def share_entropy(sizes: Float[Tensor, "O I"]) -> Float[Tensor, ""]:
 
 def domains(basis: Basis, like: Tensor) -> tuple[Tensor, Tensor]:
     """Both ends of the domain, in `like`'s kind: scalars, or one for each input."""
-    ends = torch.tensor(basis.domain, dtype=torch.float64)
+    ends = like.new_tensor(basis.domain)
     if isinstance(basis, BSpline) and basis.inputs is not None:
-        ends = torch.tensor(basis.domains, dtype=torch.float64)
+        ends = like.new_tensor(basis.domains)
     low, high = ends.unbind(-1)
-    return low.to(like), high.to(like)
+    return low, high

@@ -13,7 +13,7 @@ def best_fit(
 ) -> tuple[tuple[float, float, float, float], float] | None:
     """(a, b, c, d) and the unexplained share of the variance; None if never finite."""
     middle, half = (x.max() + x.min()) / 2, (x.max() - x.min()) / 2
-    line = torch.linspace(-10, 10, 41, dtype=x.dtype)
+    line = torch.linspace(-10, 10, 41, dtype=x.dtype, device=x.device)
     a, b = torch.cartesian_prod(line, line).unbind(1)
     misfit = _project(function(a[:, None] * ((x - middle) / half) + b[:, None]), y)[2]
     # Half of the starts have a small b, the simplest among equals of a periodic F.
@@ -24,7 +24,7 @@ def best_fit(
         return None
     a = a[starts] / half
     b = b[starts] - a * middle
-    both = torch.ones(len(a), 2, dtype=torch.bool)
+    both = torch.ones(len(a), 2, dtype=torch.bool, device=x.device)
     a, b, misfit = _refine(function, x, y, a, b, both)
     near = misfit <= 1.01 * misfit.min() + 1e-12
     best = torch.where(near, a.abs() + b.abs(), math.inf).argmin()
@@ -56,8 +56,9 @@ def _simplify(
         (a.abs(), b * a.sign(), (True, True)),
     ]
     firsts, seconds, free = zip(*trials, strict=True)
+    mask = torch.tensor(free, device=x.device)
     new_a, new_b, new_misfit = _refine(
-        function, x, y, torch.stack(firsts), torch.stack(seconds), torch.tensor(free)
+        function, x, y, torch.stack(firsts), torch.stack(seconds), mask
     )
     allowed = (1.01 * misfit).clamp(min=noise)
     good = torch.nonzero(new_misfit <= allowed).flatten()

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from kanlib.bases import Basis, BSpline
+from kanlib.layers._arguments import check_basis, functions_of
 
 
 class StoresKnots(nn.Module):
@@ -18,13 +20,16 @@ class StoresKnots(nn.Module):
 
     basis: Basis
     in_features: int
+    share: str
+    groups: int
 
     def _save_to_state_dict(
         self, destination: dict[str, Any], prefix: str, keep_vars: bool
     ) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
         if isinstance(self.basis, BSpline):
-            knots = torch.tensor(self.basis.knots, dtype=torch.float64)
+            # From NumPy: a default device, meta for one, has no part in it.
+            knots = torch.from_numpy(np.array(self.basis.knots, dtype=np.float64))
             destination[prefix + "knots"] = knots
 
     def _load_from_state_dict(
@@ -65,6 +70,11 @@ class StoresKnots(nn.Module):
                 f"and each edge has {self.basis.size} coefficients."
             )
             return
-        rows = knots.double().tolist()
-        nested = tuple(map(tuple, rows)) if knots.ndim == 2 else tuple(rows)
-        self.basis = BSpline(nested, self.basis.degree)
+        try:
+            basis = BSpline(knots.double(), self.basis.degree)
+            functions = functions_of(self.share, self.in_features, self.groups)
+            check_basis(basis, self.in_features, functions)
+        except ValueError as error:
+            error_msgs.append(f"{prefix}knots: {error}")
+        else:
+            self.basis = basis

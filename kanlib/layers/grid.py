@@ -152,7 +152,7 @@ def _regrid(
             )
         _check.is_finite(owner, f"the input of layer {number}", h)
         flat = h.reshape(-1, layer.in_features)
-        target = choose(layer.basis, flat, layer.groups)
+        target = choose(layer.basis, flat, layer.functions)
         renewed.append(layer.with_basis(target, _refit(layer, flat, target)))
     result: Any = renewed[0]
     if isinstance(network, KAN):
@@ -167,17 +167,17 @@ def _refit(layer: KANLayer, x: Tensor, target: BSpline) -> Tensor:
     coefficients = layer.coefficients.double()
     if layer.mixing is not None:
         coefficients = coefficients.unsqueeze(0)  # as if there were one output
-    repeats = layer.in_features // layer.groups
+    repeats = layer.in_features // layer.functions
     points = torch.tensor(  # (points, groups)
         [_inside(row, target.degree) for row in target.rows[::repeats]],
         dtype=torch.float64,
         device=x.device,
-    ).T.expand(-1, layer.groups)
-    points = torch.cat([_pooled(x, layer.groups), points])
+    ).T.expand(-1, layer.functions)
+    points = torch.cat([_pooled(x, layer.functions), points])
     widest = max(target.size, len(coefficients))
     step = max(1, CHUNK // (len(points) * widest))
     fitted = []
-    for start in range(0, layer.groups, step):
+    for start in range(0, layer.functions, step):
         some = slice(start, start + step)
         old, new = (_rows(basis, some, repeats) for basis in (source, target))
         column = points[:, some]

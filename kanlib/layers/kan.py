@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Float
@@ -33,6 +33,7 @@ class KAN(nn.Module):
         x (..., widths[0]), result (..., widths[-1]).
 
     Raises:
+        TypeError: "widths is" not a sequence.
         ValueError: "widths has" fewer than two entries; "basis has" another number of
             entries than there are layers.
 
@@ -58,6 +59,11 @@ class KAN(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
+        if not isinstance(widths, Sequence):
+            raise TypeError(
+                f"KAN: widths is a {type(widths).__name__}; expected a sequence of "
+                "ints, such as [2, 5, 1]."
+            )
         pairs = list(pairwise(widths))
         if not pairs:
             raise ValueError(
@@ -153,7 +159,9 @@ class KAN(nn.Module):
             edge_threshold: For single edges.
 
         Raises:
-            ValueError: "hidden layer" would lose all its nodes.
+            ValueError: "hidden layer" would lose all its nodes; "x has shape" with no
+                rows; "entries that are NaN"; "threshold must be", "edge_threshold must
+                be" non-negative.
 
         Reference:
             [liu2024kan] section 2.5.1 (the rule); official code has since changed it.
@@ -162,6 +170,8 @@ class KAN(nn.Module):
         _check.is_non_negative("KAN.prune", "edge_threshold", edge_threshold)
         layers = layers_of(self)
         inputs = self.activations(with_rows("KAN.prune", x))
+        # A size that is NaN exceeds no threshold: every edge would go.
+        _check.is_finite("KAN.prune", "x", x)
         sizes = [layer.l1(h) for layer, h in zip(layers, inputs, strict=True)]
         kept = [list(range(layers[0].in_features))]
         for index, (before, after) in enumerate(pairwise(sizes), 1):
@@ -200,4 +210,4 @@ def layers_of(network: KAN | KANLayer) -> list[KANLayer]:
     """Return the layers of a network, or a layer as a list of one."""
     if isinstance(network, KANLayer):
         return [network]
-    return [layer for layer in network.layers if isinstance(layer, KANLayer)]
+    return cast(list[KANLayer], list(network.layers))

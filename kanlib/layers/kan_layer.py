@@ -12,10 +12,12 @@ from torch import Tensor, nn
 
 from kanlib import _check
 from kanlib.bases import Basis, BSpline
+from kanlib.bases._basis import is_basis
 from kanlib.layers._arguments import (
-    BASE_FUNCTIONS,
     Function,
+    base_function,
     check_basis,
+    check_groups,
     functions_of,
     with_rows,
 )
@@ -60,8 +62,8 @@ class KANLayer(StoresKnots):
         ValueError: "in_features must be", "out_features must be", "base is",
             "share is", "groups": a value outside the choices; "basis has": knots of
             another number of inputs. `forward`: "x has shape" of another last axis.
-        TypeError: "basis is": not a Basis. `forward`: "x has dtype" or device other
-            than the parameters'.
+        TypeError: "basis is": not a Basis; "base is": not callable. `forward`: "x has
+            dtype" or device other than the parameters'.
 
     Notes:
         Initial values. With a base: w uniform in ±1/√I and c normal with standard
@@ -100,21 +102,27 @@ class KANLayer(StoresKnots):
         super().__init__()
         _check.is_integer("KANLayer", "in_features", in_features, 1)
         _check.is_integer("KANLayer", "out_features", out_features, 1)
-        _check.is_one_of("KANLayer", "share", share, ("edge", "input", "group"))
-        if isinstance(base, str):
-            _check.is_one_of("KANLayer", "base", base, BASE_FUNCTIONS)
-            base = BASE_FUNCTIONS[base]
+        check_groups(share, in_features, groups)
         self.in_features, self.out_features = in_features, out_features
-        self.basis, self.base, self.share = basis, base, share
-        self.groups = functions_of(share, in_features, groups)
-        check_basis(basis, in_features, self.groups)
+        self.share, self.groups = share, groups
+        check_basis(basis, in_features, self.functions)
+        base = base_function(base)
+        self.basis, self.base = basis, base
         edges = (out_features, in_features)
-        functions = edges if share == "edge" else (self.groups,)
+        functions = edges if share == "edge" else (self.functions,)
         self.coefficients = nn.Parameter(torch.empty(*functions, basis.size))
         self.mixing = None if share == "edge" else nn.Parameter(torch.empty(edges))
         self.base_weight = None if base is None else nn.Parameter(torch.empty(edges))
         self.register_buffer("mask", torch.ones(edges, dtype=torch.bool))
         self.reset_parameters(generator)
+
+    @property
+    def functions(self) -> int:
+        """How many different functions the inputs have: `groups`, or one for each.
+
+        With `share="edge"` each of them is a bundle of one function per output.
+        """
+        return functions_of(self.share, self.in_features, self.groups)
 
     @torch.no_grad()
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
@@ -200,7 +208,23 @@ class KANLayer(StoresKnots):
 
         Grouped functions come back as one function per input, since a run of inputs
         that lost some of its members is no longer an equal group.
+
+        Args:
+            outputs: Numbers of the output nodes, from 0.
+            inputs: Numbers of the input nodes.
+
+        Raises:
+            ValueError: "outputs has" or "inputs has" no entry, or one beyond the layer.
         """
+        for name, chosen, size in (
+            ("outputs", outputs, self.out_features),
+            ("inputs", inputs, self.in_features),
+        ):
+            if not len(chosen) or not all(0 <= node < size for node in chosen):
+                raise ValueError(
+                    f"KANLayer.selected: {name} has the entries {list(chosen)}; "
+                    f"expected one or more of 0 to {size - 1}."
+                )
         rows = torch.as_tensor(outputs, device=self.mask.device)
         columns = torch.as_tensor(inputs, device=self.mask.device)
 
@@ -211,24 +235,34 @@ class KANLayer(StoresKnots):
         if isinstance(basis, BSpline) and basis.inputs is not None:
             basis = BSpline(tuple(basis.rows[i] for i in inputs), basis.degree)
         if self.mixing is None:
-            chosen = self.with_basis(basis, pick(self.coefficients))
+            part = self.with_basis(basis, pick(self.coefficients))
         else:
-            chosen = self.with_basis(basis, self._per_input()[columns])
-            chosen.share, chosen.groups = "input", len(inputs)
-            chosen.mixing = nn.Parameter(pick(self.mixing))
-        chosen.in_features, chosen.out_features = len(inputs), len(outputs)
-        chosen.mask = pick(self.mask)
+            part = self.with_basis(basis, self._per_input()[columns])
+            part.share, part.groups = "input", 1
+            part.mixing = _like(self.mixing, pick(self.mixing))
+        part.in_features, part.out_features = len(inputs), len(outputs)
+        part.mask = pick(self.mask)
         if self.base_weight is not None:
-            chosen.base_weight = nn.Parameter(pick(self.base_weight))
-        return chosen
+            part.base_weight = _like(self.base_weight, pick(self.base_weight))
+        return part
 
     @torch.no_grad()
     def with_basis(self, basis: Basis, coefficients: Tensor) -> "KANLayer":
-        """Return a copy that has another basis and the coefficients that go with it."""
+        """Return a copy that has another basis and the coefficients that go with it.
+
+        Raises:
+            TypeError: "basis is" not a Basis.
+            ValueError: "coefficients has shape" without the basis's K as last axis.
+        """
+        owner = "KANLayer.with_basis"
+        is_basis(owner, "basis", basis)
+        because = f"the basis has {basis.size} functions"
+        _check.last_axis(owner, "coefficients", coefficients, basis.size, because)
         layer = copy.deepcopy(self)
         layer.zero_grad()  # the gradients copied along belong to the old basis
-        layer.basis = basis
-        layer.coefficients = nn.Parameter(coefficients.to(self.coefficients).clone())
+        del layer.basis  # else torch refuses a plain value in the place of a module
+        layer.basis = copy.deepcopy(basis)  # a learned one must not be shared
+        layer.coefficients = _like(self.coefficients, coefficients)
         return layer
 
     def extra_repr(self) -> str:
@@ -237,7 +271,7 @@ class KANLayer(StoresKnots):
         base = None if self.base is None else type(self.base).__name__
         parts.append(f"base={getattr(self.base, '__name__', base)}")
         if self.share != "edge":
-            parts.append(f"{self.groups} shared functions")
+            parts.append(f"{self.functions} shared functions")
         dropped = int((~self.mask).sum()) if self.mask.device.type == "cpu" else 0
         if dropped:
             parts.append(f"{dropped} of {self.mask.numel()} edges masked")
@@ -246,7 +280,7 @@ class KANLayer(StoresKnots):
 
     def _per_input(self) -> Tensor:
         """Shared coefficients, repeated for the inputs of each group: (I, K)."""
-        repeats = self.in_features // self.groups
+        repeats = self.in_features // self.functions
         return self.coefficients.repeat_interleave(repeats, dim=0)
 
     def _checked(self, x: Tensor) -> Tensor:
@@ -259,3 +293,8 @@ class KANLayer(StoresKnots):
             x = x.to(dtype)
         _check.same_kind("KANLayer", coefficients=self.coefficients, x=x)
         return x
+
+
+def _like(old: nn.Parameter, values: Tensor) -> nn.Parameter:
+    """Return a parameter with new values, of the old one's kind; frozen if that was."""
+    return nn.Parameter(values.to(old).clone(), requires_grad=old.requires_grad)

@@ -91,7 +91,7 @@ class SymbolicEdge(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """Return c F(a x + b) + d, in x's dtype."""
-        return self.c * self.function(self.a * x + self.b) + self.d
+        return (self.c * self.function(self.a * x + self.b) + self.d).to(x.dtype)
 
     def of(self, inner: Sum, digits: int) -> Sum:
         """Return c F(a u + b) + d as text, for an argument u that is text already."""
@@ -152,11 +152,10 @@ def snap(
     """
     _check_curve(x, y)
     _check.is_positive("snap", "noise", noise)
-    order = torch.argsort(x.detach().double().flatten())
-    picked = order[torch.linspace(0, len(order) - 1, min(len(order), POINTS)).long()]
-    curve = x.detach().double()[picked].cpu(), y.detach().double()[picked].cpu()
+    curve = _picked(x.detach().double().cpu(), y.detach().double().cpu())
     fits = []
-    for name, (function, complexity) in (candidates or CANDIDATES).items():
+    table = CANDIDATES if candidates is None else candidates
+    for name, (function, complexity) in table.items():
         found = best_fit(function, *curve, noise)
         if found is not None:
             constants, misfit = found
@@ -174,6 +173,14 @@ def constant_fit(value: float) -> SymbolicFit:
     return SymbolicFit(
         1.0, "constant", 1.0, 0.0, 0.0, value, float(complexity), math.inf, function
     )
+
+
+def _picked(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Return at most `POINTS` points of a curve, evenly picked along x."""
+    order = torch.argsort(x)
+    places = torch.linspace(0, len(x) - 1, min(len(x), POINTS), device=x.device)
+    picked = order[places.long()]
+    return x[picked], y[picked]
 
 
 def _check_curve(x: Tensor, y: Tensor) -> None:

@@ -29,10 +29,15 @@ class SymbolicKAN(nn.Module):
 
     Shape:
         x (..., inputs), result (..., outputs).
+
+    Raises:
+        ValueError: "fits has" no layer, or "layer 2 has" an output without one edge
+            from each output of the layer before.
     """
 
     def __init__(self, fits: Sequence[Sequence[Sequence[SymbolicFit]]]) -> None:
         super().__init__()
+        _check_fits(fits)
         self.fits = fits
         self.layers = nn.ModuleList(
             nn.ModuleList(nn.ModuleList(fit.module() for fit in row) for row in layer)
@@ -40,8 +45,14 @@ class SymbolicKAN(nn.Module):
         )
 
     def forward(self, x: Float[Tensor, "*batch I"]) -> Float[Tensor, "*batch O"]:
-        """Return the network's value: at every node the sum over its edges."""
+        """Return the network's value: at every node the sum over its edges.
+
+        Raises:
+            TypeError: "x has dtype" not floating.
+            ValueError: "x has shape" of another last axis.
+        """
         size = len(self.fits[0][0])
+        _check.is_floating("SymbolicKAN", "x", x)
         _check.last_axis("SymbolicKAN", "x", x, size, f"the network has {size} inputs")
         for layer in self._rows():
             columns = x.unbind(-1)
@@ -103,6 +114,7 @@ def symbolic_network(
         noise: As in `snap`.
 
     Raises:
+        TypeError: "network is" not a KAN.
         ValueError: as `snap`; "no candidate is finite" on an edge.
 
     Example:
@@ -115,6 +127,10 @@ def symbolic_network(
         >>> symbolic_network(network, x).formula(["t"])
         ['2*t**2']
     """
+    if not isinstance(network, KAN):
+        raise TypeError(
+            f"symbolic_network: network is a {type(network).__name__}; expected a KAN."
+        )
     with torch.no_grad():
         inputs = network.activations(with_rows("symbolic_network", x))
         return SymbolicKAN(
@@ -123,6 +139,20 @@ def symbolic_network(
                 for layer, h in zip(layers_of(network), inputs, strict=True)
             ]
         )
+
+
+def _check_fits(fits: Sequence[Sequence[Sequence[SymbolicFit]]]) -> None:
+    if not fits:
+        raise ValueError("SymbolicKAN: fits has no layer; expected at least one.")
+    nodes = len(fits[0][0]) if fits[0] else 0
+    for number, layer in enumerate(fits, 1):
+        sizes = [len(row) for row in layer]
+        if not sizes or not nodes or set(sizes) != {nodes}:
+            raise ValueError(
+                f"SymbolicKAN: layer {number} has rows of {sizes} fits; expected one "
+                f"row or more, each with one fit per input of the layer, here {nodes}."
+            )
+        nodes = len(layer)
 
 
 def _snap_layer(

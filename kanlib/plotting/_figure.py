@@ -191,6 +191,7 @@ def _drawn(
         canvas = FigureCanvasAgg(drawn)
         draw(drawn.subplots(rows, columns))
         canvas.draw()  # what is made late takes the theme too
+        drawn.set_layout_engine("none")  # laid out once, for all sizes of the image
     return drawn
 
 
@@ -202,7 +203,7 @@ def _png(drawn: Any, scale: float, colors: int) -> bytes:
     drawn.canvas.draw()
     image = Image.fromarray(np.asarray(drawn.canvas.buffer_rgba())).convert("RGB")
     file = io.BytesIO()
-    few = image.quantize(colors, kmeans=1, dither=Image.Dither.NONE)
+    few = image.quantize(colors, dither=Image.Dither.NONE)
     few.save(file, format="png", optimize=True)
     return file.getvalue()
 

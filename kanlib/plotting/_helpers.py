@@ -43,7 +43,10 @@ def loglog_slope(
         >>> axes.get_xscale(), len(axes.lines)
         ('log', 1)
     """
-    points, heights = (np.asarray(values, dtype=float) for values in (x, y))
+    points, heights = (
+        np.asarray(values.tolist() if isinstance(values, Tensor) else values, float)
+        for values in (x, y)
+    )
     for name, values in (("x", points), ("y", heights)):
         if not (values.size and np.isfinite(values).all() and (values > 0).all()):
             raise ValueError(

@@ -98,7 +98,13 @@ class SplineEditor(anywidget.AnyWidget):
     def edge(
         self, x: Float[Tensor, "*batch"], derivative: int = 0
     ) -> Float[Tensor, "*batch"]:
-        """Return φ(x), or its first derivative, in x's dtype."""
+        """Return φ(x), or its first derivative, in x's dtype.
+
+        Raises:
+            TypeError: "x has dtype" not floating.
+            ValueError: "derivative is" neither 0 nor 1.
+        """
+        _check.is_floating(_OWNER, "x", x)
         _check.is_one_of(_OWNER, "derivative", derivative, (0, 1))
         coefficients = torch.tensor(self.coefficients, dtype=x.dtype, device=x.device)
         spline = self.basis(x, derivative=derivative) @ coefficients

@@ -156,6 +156,16 @@ X, Y = torch.linspace(-1, 1, 20), torch.linspace(-1, 1, 20)
 TWO = torch.stack([X, X / 2], 1)
 BAD = [
     (lambda: fit_coefficients(CUBIC, [0.0], Y), TypeError, "x is a list"),
+    (lambda: fit_coefficients(5, X, Y), TypeError, "basis is int; expected a Basis"),
+    (lambda: fit_coefficients(BSpline, X, Y), TypeError, "basis is BSpline; expected"),
+    (
+        lambda: fit_coefficients(CUBIC, X, Y.to("meta")),
+        TypeError,
+        "y has device meta; expected cpu",
+    ),
+    (lambda: fit_coefficients(CUBIC, X, Y, ridge="1"), TypeError, "ridge is a str"),
+    (lambda: change_of_basis(5, CUBIC), TypeError, "source is int; expected a Basis"),
+    (lambda: change_of_basis(CUBIC, Chebyshev), TypeError, "target is Chebyshev; exp"),
     (lambda: fit_coefficients(CUBIC, X, Y.long()), TypeError, "y has dtype int64"),
     (
         lambda: fit_coefficients(CUBIC, X, Y.double()),

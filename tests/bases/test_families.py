@@ -238,6 +238,41 @@ def test_bad_numbers_are_refused(call, words):
         call()
 
 
+@pytest.mark.parametrize("basis", ONE_OF_EACH, ids=one_name)
+def test_prints_as_one_short_line_whatever_its_size(basis):
+    large = type(basis).uniform(40)
+    assert len(str(large)) < 80
+    assert "40" in str(large)
+    assert str(large).startswith(one_name(basis))
+
+
+def test_numbers_of_any_kind_make_equal_values():
+    plain = GaussianRBF((0.0, 1.0), 2.0), Wavelet((0.0, 1.0), 2.0)
+    centers, two = torch.tensor([0.0, 1.0]), np.float32(2)
+    other = GaussianRBF(centers, torch.tensor(2.0)), Wavelet(centers, two)
+    assert other == plain
+    assert list(map(repr, other)) == list(map(repr, plain))
+    assert repr(Fourier(3, [0, 1], np.int64(2))) == repr(Fourier(3, (0.0, 1.0), 2.0))
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: GaussianRBF(0.5, 1.0), "GaussianRBF: centers is 0.5; expected a seq"),
+        (lambda: GaussianRBF((0.0, 1.0), "1"), "GaussianRBF: width is a str; expected"),
+        (lambda: Wavelet(("a", "b"), 1.0), "Wavelet: centers is .*; expected a seq"),
+        (lambda: Wavelet((0.0, 1.0), None), "Wavelet: scale is a NoneType; expected"),
+        (lambda: Chebyshev(3, None), "Chebyshev: domain is None; expected a sequence"),
+        (lambda: Fourier(3, stretch="2"), "Fourier: stretch is a str; expected a real"),
+        (lambda: ReLUBump.uniform(3, 3, 1.0), "ReLUBump: domain is 1.0; expected a se"),
+        (lambda: BSpline.uniform(3, 3, 1.0), "BSpline.uniform: domain is 1.0; expect"),
+    ],
+)
+def test_what_is_no_number_is_refused(call, words):
+    with pytest.raises(TypeError, match=words):
+        call()
+
+
 @pytest.mark.parametrize("family", [GaussianRBF, Chebyshev, Fourier, Wavelet])
 def test_a_fractional_size_is_refused(family):
     with pytest.raises(TypeError, match="size is a float"):

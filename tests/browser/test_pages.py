@@ -96,4 +96,28 @@ def test_no_page_is_wider_than_a_phone(
         width = page.evaluate("document.documentElement.scrollWidth")
         if width > 360:
             wide[name] = width
+        if name == LEDGER:
+            # The book's ledger becomes cards; nothing of them is out of sight.
+            table = page.locator(".kl-book-ledger .kl-ledger")
+            assert table.evaluate("box => box.scrollWidth - box.clientWidth") == 0
     assert wide == {}
+
+
+@pytest.mark.parametrize("scheme", ["http", "file"])
+def test_the_first_page_has_a_figure_that_moves(
+    scheme: str,
+    site: Path,
+    serve: Callable[[Path], str],
+    open_page: Callable[..., Page],
+) -> None:
+    home = serve(site) if scheme == "http" else site.as_uri()
+    page = open_page(f"{home}/book/pages/intro.html")
+    editor = page.locator(".kanlib-spline-editor")
+    expect(editor).to_have_count(1)
+    handle, curve = editor.locator(".handle").nth(2), editor.locator("path.phi")
+    expect(handle).to_be_visible()
+    before = curve.get_attribute("d") or ""
+    handle.focus()
+    page.keyboard.press("End")
+    expect(handle).to_have_attribute("aria-valuenow", "1.5")
+    expect(curve).not_to_have_attribute("d", before)

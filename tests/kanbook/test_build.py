@@ -35,7 +35,16 @@ INTRO = """
 
 It has a claim, {claim}`toy.1`, and a chapter.
 
+```{chapter-figure} chapters/part/toy slider
+```
+
 ```{book-chapters}
+```
+"""
+LOST = """
+```{chapter-figure} chapters/part/toy lost
+```
+```{chapter-figure} chapters/part/ghost slider
 ```
 """
 LEDGER = """
@@ -77,7 +86,9 @@ def chapter(measured: float, name: str = "1") -> nbformat.NotebookNode:
                 "```{prf:theorem} One\n:label: one\n\nOne is $1$.\n```"
             ),
             new_code_cell("claims", outputs=[card]),
-            new_code_cell("slider", outputs=[widget("moves", "never shown")]),
+            new_code_cell(
+                "slider", id="slider", outputs=[widget("moves", "never shown")]
+            ),
             new_code_cell("live", outputs=[widget("dead", "its last result")]),
         ]
     )
@@ -231,6 +242,16 @@ def test_live_cells_show_their_last_result(known: Path) -> None:
     assert '"model_id": "dead"' not in text
 
 
+def test_a_figure_of_a_chapter_lives_on_another_page(known: Path) -> None:
+    text = (known / "book/pages/intro.html").read_text("utf-8")
+    assert text.count('"model_id": "moves"') == 1
+    assert f'<script type="{STATE}">' in text
+    for script in ("require.js", "widgets-config.js", "embed-amd.js"):
+        assert text.count(f"{script}?v=") == 1
+    plain = (known / "book/pages/ledger.html").read_text("utf-8")
+    assert "require.js" not in plain
+
+
 def test_citations_equations_and_statements_are_linked(known: Path) -> None:
     text = (known / "chapters/part/toy.html").read_text("utf-8")
     assert 'title="Ziming Liu' in text
@@ -252,7 +273,7 @@ def test_faults_are_listed_together_and_the_old_site_stays(tmp_path: Path) -> No
     )
     nbformat.write(chapter(0.0), root / "chapters/part/unlisted.ipynb")
     intro = root / "book/pages/intro.md"
-    intro.write_text(INTRO + "\nSee {claim}`toy.7` and {ref}`nowhere`.\n")
+    intro.write_text(INTRO + "\nSee {claim}`toy.7` and {ref}`nowhere`.\n" + LOST)
     (root / "_build/html").mkdir(parents=True)
     (root / "_build/html/index.html").write_text("the old site")
     executed = write_executed(root, status="failed", message="cell 3 raised.")
@@ -266,9 +287,11 @@ def test_faults_are_listed_together_and_the_old_site_stays(tmp_path: Path) -> No
         "ended with status failed: cell 3 raised.",
         "claim 'toy.7' is not in the ledger; expected one of: toy.1",
         "undefined label: 'nowhere'",
+        "no widget in a cell with the id 'lost'",
+        "no chapter 'chapters/part/ghost'; expected one of chapters/part/toy",
     ):
         assert sum(expected in warning for warning in said) == 1, (expected, said)
-    assert len(said) == 6
+    assert len(said) == 8
     assert str(root) not in str(caught.value)
     assert [path.name for path in (root / "_build/html").iterdir()] == ["index.html"]
     assert not list((root / "_build").glob(".site-*"))

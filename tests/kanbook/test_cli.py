@@ -50,6 +50,26 @@ def test_help_shows_examples_and_exit_codes(capsys: pytest.CaptureFixture[str]) 
     assert "exit codes:" in shown
 
 
+@pytest.mark.parametrize("command", ["run", "build", "ledger", "refresh"])
+def test_help_of_a_command_says_where_things_go(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([command, "--help"])
+    usage, _, told = capsys.readouterr().out.partition("\n\n")
+    assert usage.startswith(f"usage: kanbook {command}")
+    place = "notebooks in chapters" if command == "refresh" else "_build"
+    assert place in " ".join(told.split())
+
+
+def test_new_chapter_says_what_comes_next(
+    book: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["new-chapter", "kan/mine"]) == 0
+    assert "next: kanbook run kan/mine" in capsys.readouterr().out
+    assert "chapters/kan/mine" in (book / "_toc.yml").read_text()
+
+
 @pytest.mark.parametrize("arguments", [[], ["fly"], ["run", "--profile", "huge"]])
 def test_wrong_words_exit_with_2(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
@@ -151,6 +171,9 @@ def test_ledger_prints_records(
     assert json.loads(capsys.readouterr().out) == [record]
     assert cli.main(["ledger", "--diff", "HEAD"]) == 0
     assert "since HEAD" in capsys.readouterr().out
+    monkeypatch.setattr(ledger, "collect", lambda root, executed: [])
+    assert cli.main(["ledger"]) == 0
+    assert "no claim is recorded yet" in capsys.readouterr().err
 
 
 def test_interruption_says_how_to_go_on(
@@ -196,8 +219,9 @@ def test_slug_in_two_parts_is_ambiguous(book: Path) -> None:
     assert [c.part for c in find_chapters(book, ["other/one"])] == ["other"]
 
 
-def test_torn_table_of_contents_is_named(book: Path) -> None:
-    (book / "_toc.yml").write_text("chapters: [")
+@pytest.mark.parametrize("torn", ["chapters: [", "chapters", ""])
+def test_torn_table_of_contents_is_named(torn: str, book: Path) -> None:
+    (book / "_toc.yml").write_text(torn)
     with pytest.raises(BookError, match=r"cannot read .*_toc\.yml"):
         all_chapters(book)
 

@@ -210,3 +210,17 @@ def test_the_readmes_picture_is_the_light_image_of_its_cell() -> None:
     tagged = plain | {"metadata": {"tags": ["hide-input", "readme-figure"]}}
     assert readme_figure({"cells": [plain]}) is None
     assert readme_figure({"cells": [plain, tagged]}) == b"\x89PNG"
+
+
+def test_refresh_writes_the_readmes_picture(
+    tmp_path: Path, write_book: Callable[..., Path]
+) -> None:
+    made = raw()
+    (chapter,) = find_chapters(write_book(tmp_path / "book", good=made))
+    html = '<img class="kl-light" alt="a" src="data:image/png;base64,iVBORw==">'
+    made.cells[0].metadata["tags"] = ["readme-figure"]
+    made.cells[0].outputs = [new_output("display_data", data={"text/html": html})]
+    assert refresh(chapter, made)
+    folder = chapter.root / "book" / "static"
+    assert [path.name for path in folder.iterdir()] == ["readme.png"]
+    assert (folder / "readme.png").read_bytes() == b"\x89PNG"

@@ -58,6 +58,22 @@ def test_line_goes_after_the_last_chapter_of_its_part(book: Path) -> None:
     assert text == TOC.replace(old, old + "      - file: chapters/kan/mine\n")
 
 
+def test_pages_below_a_chapter_stay_below_it(book: Path) -> None:
+    entry = "      - file: chapters/kan/kan\n"
+    below = "        sections:\n          - file: book/pages/solutions_kan\n"
+    (book / "_toc.yml").write_text(TOC.replace(entry, entry + below))
+    new_chapter(book, "kan/mine")
+    text = (book / "_toc.yml").read_text()
+    mine = "      - file: chapters/kan/mine\n"
+    assert text == TOC.replace(entry, entry + below + mine)
+
+
+def test_listed_chapter_that_nobody_wrote_gets_its_notebook(book: Path) -> None:
+    path = new_chapter(book, "depth/first")
+    assert path.is_file()
+    assert (book / "_toc.yml").read_text() == TOC
+
+
 def test_part_without_chapters_comes_after_the_others(book: Path) -> None:
     new_chapter(book, "dynamics/mine")
     assert names(book) == ["depth/first", "kan/kan", "dynamics/mine"]
@@ -81,7 +97,7 @@ def test_table_of_contents_without_a_list(book: Path) -> None:
 @pytest.mark.parametrize("name", ["kan/kan", "depth/kan"])
 def test_taken_slug_is_refused(name: str, book: Path) -> None:
     (book / "chapters/kan/kan.ipynb").write_text("mine")
-    with pytest.raises(BookError, match="exists; expected a new slug"):
+    with pytest.raises(BookError, match=r"is taken by .*kan\.ipynb; expected a new"):
         new_chapter(book, name)
     assert (book / "chapters/kan/kan.ipynb").read_text() == "mine"
     assert (book / "_toc.yml").read_text() == TOC

@@ -1,12 +1,14 @@
 """Widgets that need a kernel leave a notebook; all others stay."""
 
-from kanbook.still import WIDGET_STATE, WIDGET_VIEW, drop_live_widgets
+import pytest
+from kanbook.still import WIDGET_STATE, WIDGET_VIEW, drop_live_widgets, widget_of
 
 
 def cell(model: str, *tags: str, html: bool = True) -> dict:
     data = {WIDGET_VIEW: {"model_id": model}, "text/plain": "w"}
     data |= {"text/html": "<p>still</p>"} if html else {}
-    return {"metadata": {"tags": list(tags)}, "outputs": [{"data": data}]}
+    shown = [{"data": data}]
+    return {"id": f"{model}-1", "metadata": {"tags": list(tags)}, "outputs": shown}
 
 
 def book(*cells: dict, **models: list[str]) -> dict:
@@ -57,6 +59,17 @@ def test_without_a_still_twin_or_without_widgets_nothing_changes() -> None:
     plain = {"cells": [{"metadata": {}}], "metadata": {}}
     drop_live_widgets(plain)
     assert plain == {"cells": [{"metadata": {}}], "metadata": {}}
+
+
+def test_one_figure_is_taken_with_the_models_it_is_made_of() -> None:
+    made = book(
+        cell("other"), cell("figure"), other=[], figure=["layout"], layout=[], link=[]
+    )
+    view, stored = widget_of(made, "figure-1")
+    assert view == {"model_id": "figure"}
+    assert set(stored["state"]) == {"figure", "layout"}
+    with pytest.raises(ValueError, match="no widget in a cell with the id 'lost'"):
+        widget_of(made, "lost")
 
 
 def test_models_that_name_each_other_are_walked_once() -> None:

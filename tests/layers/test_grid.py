@@ -202,7 +202,21 @@ def test_common_errors(change):
         change(mixed, inputs(50))
 
 
+@pytest.mark.parametrize("share", ["edge", "input", "group"])
+def test_frozen_parameters_stay_frozen(share):
+    network = make(share=share).requires_grad_(False)
+    for changed in (
+        extend_grid(network, inputs(30), 20),
+        update_grid(network, inputs(30)),
+    ):
+        assert not any(p.requires_grad for p in changed.parameters())
+
+
 def test_errors():
+    with pytest.raises(TypeError, match="uniform_share is a str; expected a real"):
+        update_grid(make(), inputs(5), "0.02")
+    with pytest.raises(TypeError, match="x has device meta; expected cpu"):
+        extend_grid(make(), inputs(5).to("meta"), 20)
     with pytest.raises(ValueError, match="intervals must be at least 10, got 5"):
         extend_grid(make(), inputs(5), 5)
     with pytest.raises(TypeError, match="intervals is a float"):

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from kanlib.bases import BSpline, Chebyshev, Fourier
-from kanlib.layers import KAN, KANLayer
+from kanlib.layers import KAN, KANLayer, extend_grid, symbolic_network, update_grid
 from kanlib.train import lbfgs
 
 
@@ -156,6 +156,15 @@ def test_a_small_network_learns_a_product():
     ("call", "error", "message"),
     [
         (lambda: make((3,)), ValueError, "widths has 1 entries; expected at least 2"),
+        (lambda: make(5), TypeError, "widths is a int; expected a sequence of ints"),
+        (lambda: make().prune(inputs(9), None), TypeError, "threshold is a NoneType"),
+        (
+            lambda: make().prune(inputs(9).to("meta")),
+            TypeError,
+            "x has device meta; expected cpu",
+        ),
+        (lambda: make()(inputs(3).to("meta")), TypeError, "x has device meta; expecte"),
+        (lambda: make()(inputs(3).float()), TypeError, "x has dtype torch.float32"),
         (lambda: make((2, 0, 1)), ValueError, "out_features must be at least 1"),
         (
             lambda: make((2, 2, 1), basis=[BSpline.uniform(3)]),
@@ -165,6 +174,11 @@ def test_a_small_network_learns_a_product():
         (lambda: make()(inputs(3, 4)), ValueError, r"x has shape \(3, 4\)"),
         (lambda: make().prune(inputs(9), 1e3), ValueError, "hidden layer 1 would lose"),
         (lambda: make().prune(inputs(9), -1.0), ValueError, "threshold must be"),
+        (
+            lambda: make((2, 1)).prune(inputs(9) * torch.nan),
+            ValueError,
+            "KAN.prune: x has 18 entries that are NaN",
+        ),
         (lambda: make().prune(inputs(0)), ValueError, "expected at least one row"),
         (lambda: make().penalty(inputs(0)), ValueError, "expected at least one row"),
     ],
@@ -172,6 +186,34 @@ def test_a_small_network_learns_a_product():
 def test_errors(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_a_default_device_elsewhere_changes_nothing():
+    """Helper tensors go where the data are, not where new tensors go by default."""
+    network, x = make((2, 2, 1)), inputs(40)
+
+    def everything():
+        finer = update_grid(extend_grid(network, x, 10), x)
+        small = finer.prune(x, 0.0)
+        outside = small.layers[0].outside(x)
+        return small(x), outside, symbolic_network(small, x).fits
+
+    y, outside, fits = everything()
+    with torch.device("meta"):
+        again = everything()
+    assert torch.equal(again[0], y)
+    assert torch.equal(again[1], outside)
+    assert again[2] == fits
+
+
+def test_a_stranger_among_the_layers_is_an_error():
+    """What reads the layers must not skip one that `forward` uses."""
+    network = make()
+    network.layers.insert(1, nn.LayerNorm(5).double())
+    assert len(network.activations(inputs(4))) == 3
+    for read in (network.prune, network.penalty):
+        with pytest.raises(AttributeError, match="LayerNorm"):
+            read(inputs(4))
 
 
 def test_a_layer_alone_cannot_be_hidden_in_a_network():

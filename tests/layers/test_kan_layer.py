@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from kanlib.bases import BSpline, Chebyshev
+from kanlib.bases import BSpline, Chebyshev, Fourier, GaussianRBF, ReLUBump, Wavelet
 from kanlib.layers import KANLayer
+from kanlib.testing import layer_laws
 
 SHARES = [("edge", 1), ("input", 1), ("group", 2)]
 ROWS = BSpline(
@@ -34,7 +35,7 @@ def inputs(*shape, seed=1, dtype=torch.float64):
 
 def naive(layer, x):
     """The definition, one number at a time."""
-    size = layer.in_features // layer.groups
+    size = layer.in_features // layer.functions
     y = torch.zeros(len(x), layer.out_features, dtype=x.dtype)
     for n in range(len(x)):
         phi = layer.basis(x[n])
@@ -107,7 +108,7 @@ def test_parameter_count_is_as_documented(share, groups):
     expected = {"edge": 3 * 4 * 9, "input": 4 * 8 + 24, "group": 2 * 8 + 24}[share]
     assert sum(p.numel() for p in layer.parameters()) == expected
     assert f"base=silu, {expected} parameters" in repr(layer).replace(
-        f"{layer.groups} shared functions, ", ""
+        f"{layer.functions} shared functions, ", ""
     )
     assert "base=None" in repr(make(base=None))
     assert "base=Tanh" in repr(make(base=nn.Tanh()))
@@ -262,6 +263,130 @@ def test_state_errors_name_the_knots():
     assert "knots" not in make(basis=Chebyshev.uniform(3)).state_dict()
 
 
+@pytest.mark.parametrize(
+    "knots",
+    [
+        torch.full((12,), math.nan),
+        torch.arange(12.0).flip(0),
+        torch.arange(12.0) + torch.arange(4.0)[:, None],  # a group with two rows
+    ],
+    ids=["nan", "unsorted", "group"],
+)
+def test_knots_that_make_no_basis_are_a_loading_error(knots):
+    layer = make(share="group", groups=2)
+    state = {**layer.state_dict(), "knots": knots}
+    with pytest.raises(RuntimeError, match=r"loading state_dict(.|\n)*knots: "):
+        layer.load_state_dict(state)
+    assert layer.basis == BSpline.uniform(5)
+
+
+def test_a_default_device_does_not_swallow_the_knots():
+    layer = make()
+    with torch.device("meta"):
+        hollow, state = KANLayer(4, 3, BSpline.uniform(5)), layer.state_dict()
+    assert state["knots"].tolist() == list(layer.basis.knots)
+    hollow.load_state_dict(state, assign=True)
+    assert torch.equal(hollow(inputs(3, 4)), layer(inputs(3, 4)))
+
+
+FAMILIES = [
+    BSpline.uniform(5),
+    ROWS,
+    GaussianRBF.uniform(5),
+    Chebyshev.uniform(4),
+    Fourier.uniform(5),
+    Wavelet.uniform(5),
+    ReLUBump.uniform(4),
+]
+SAME_ROWS = BSpline(tuple(ROWS.rows[i] for i in (0, 0, 1, 1)), 3)
+
+
+@pytest.mark.parametrize("basis", FAMILIES, ids=lambda basis: type(basis).__name__)
+@pytest.mark.parametrize(("share", "groups"), SHARES)
+def test_every_kind_of_layer_obeys_the_laws_and_is_saved(
+    basis, share, groups, tmp_path
+):
+    from safetensors.torch import load_file, load_model, save_file, save_model
+
+    basis = SAME_ROWS if basis is ROWS and groups > 1 else basis
+    layer = make(basis=basis, share=share, groups=groups)
+    layer.mask[1, 2] = False
+    x = inputs(5, 4)
+    layer_laws(layer, x)
+    one, two = str(tmp_path / "one.safetensors"), str(tmp_path / "two.safetensors")
+    save_model(layer, one)
+    save_file(layer.state_dict(), two)
+    for load in (
+        lambda other: load_model(other, one),
+        lambda other: other.load_state_dict(load_file(two)),
+    ):
+        other = make(9, basis=basis, share=share, groups=groups)
+        load(other)
+        assert torch.equal(other(x), layer(x))
+    half = copy.deepcopy(layer).half()
+    y = half(x.half())
+    assert y.dtype == half.l1(x.half()).dtype == torch.float16
+    assert (y - layer(x)).abs().max() < 0.02
+    program = torch.export.export(layer, (x,))
+    torch.testing.assert_close(program.module()(x), layer(x))
+
+
+@pytest.mark.parametrize(("share", "groups"), SHARES)
+def test_attributes_make_the_same_kind_of_layer_again(share, groups):
+    layer = make(share=share, groups=groups)
+    again = KANLayer(4, 3, layer.basis, base=layer.base, share=share, groups=groups)
+    assert (layer.share, layer.groups) == (again.share, again.groups) == (share, groups)
+    part = layer.selected([0], [0, 1])
+    assert part.share == ("edge" if share == "edge" else "input")
+    assert part.groups == 1
+    assert layer.functions == {"edge": 4, "input": 4, "group": 2}[share]
+
+
+def test_frozen_parameters_stay_frozen():
+    for share in ("edge", "input"):
+        layer = make(share=share).requires_grad_(False)
+        copies = (
+            layer.selected([0], [1]),
+            layer.with_basis(BSpline.uniform(5), layer.coefficients + 1),
+        )
+        for other in copies:
+            assert not any(p.requires_grad for p in other.parameters())
+    assert all(p.requires_grad for p in make().selected([0], [1]).parameters())
+
+
+class Waves(nn.Module):
+    """A learned family: sines of trained frequencies."""
+
+    size, domain, smoothness = 3, (-1.0, 1.0), math.inf
+
+    def __init__(self):
+        super().__init__()
+        self.frequency = nn.Parameter(torch.arange(1.0, 4.0))
+
+    def forward(self, x, derivative=0):
+        turned = self.frequency * x.unsqueeze(-1) + derivative * math.pi / 2
+        return torch.sin(turned) * self.frequency**derivative
+
+
+def test_a_learned_basis_trains_saves_and_is_copied_with_its_layer():
+    layer, x = make(basis=Waves()), inputs(3, 4)
+    layer(x).square().sum().backward()
+    assert (layer.basis.frequency.grad != 0).all()
+    assert "basis.frequency" in layer.state_dict()
+    part = layer.selected([0, 1, 2], [0, 1, 2, 3])
+    with torch.no_grad():
+        before = layer(x)
+        assert torch.equal(part(x), before)
+        part.basis.frequency.zero_()
+        assert torch.equal(layer(x), before)
+    plain = layer.with_basis(Chebyshev.uniform(3), layer.coefficients)
+    assert plain.basis == Chebyshev.uniform(3)
+    assert [name for name, _ in plain.named_parameters()] == [
+        "coefficients",
+        "base_weight",
+    ]
+
+
 def test_deepcopy_is_independent():
     layer, x = make(), inputs(3, 4)
     twin = copy.deepcopy(layer)
@@ -346,6 +471,33 @@ def test_forward_does_not_keep_edge_values():
             ValueError,
             "base is 'gelu'; expected one of 'silu'",
         ),
+        (lambda: make(base=5), TypeError, "base is a int; expected a function, None"),
+        (lambda: make(share="group", groups=2.0), TypeError, "groups is a float"),
+        (
+            lambda: make().selected([], [0]),
+            ValueError,
+            r"selected: outputs has the entries \[\]; expected one or more of 0 to 2",
+        ),
+        (
+            lambda: make().selected([0], [1, 4]),
+            ValueError,
+            r"inputs has the entries \[1, 4\]; expected one or more of 0 to 3",
+        ),
+        (
+            lambda: make().with_basis(Chebyshev.uniform(4), make().coefficients),
+            ValueError,
+            r"with_basis: coefficients has shape \(3, 4, 8\); expected \(\.\.\., 4\)",
+        ),
+        (
+            lambda: make().with_basis(Chebyshev, make().coefficients),
+            TypeError,
+            "with_basis: basis is Chebyshev; expected a Basis value",
+        ),
+        (
+            lambda: make().l1(torch.ones(5, 0).double()),
+            ValueError,
+            r"\(\.\.\., 4\), bec",
+        ),
         (lambda: make(share="all"), ValueError, "share is 'all'; expected one of"),
         (lambda: make(groups=2), ValueError, 'groups=2 needs share="group"'),
         (lambda: make(share="group", groups=3), ValueError, "groups=3 does not divide"),
@@ -392,8 +544,28 @@ def test_empty_batch_gives_empty_result():
     assert layer.edges(inputs(2, 0, 4)).shape == (2, 0, 3, 4)
 
 
-def test_compiles_whole():
-    layer = KANLayer(3, 2, BSpline.uniform(5))
-    x = torch.rand(4, 3, generator=torch.Generator().manual_seed(0))
+@pytest.mark.parametrize(
+    ("basis", "share", "groups"),
+    [
+        *((basis, "edge", 1) for basis in FAMILIES),
+        *((BSpline.uniform(5), share, groups) for share, groups in SHARES[1:]),
+    ],
+    ids=str,
+)
+def test_compiles_whole(basis, share, groups):
+    layer, x = make(basis=basis, share=share, groups=groups), inputs(5, 4)
+    torch._dynamo.reset()
     compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(x), layer(x))
+
+
+@pytest.mark.parametrize(("share", "groups"), SHARES)
+@pytest.mark.parametrize("shape", [(0, 4), (2, 0, 4), (4,)])
+def test_no_rows_and_no_batch_axis(share, groups, shape):
+    layer, x = make(share=share, groups=groups), inputs(*shape).requires_grad_()
+    y, edges = layer(x), layer.edges(x)
+    assert y.shape == (*shape[:-1], 3)
+    assert edges.shape == (*shape[:-1], 3, 4)
+    torch.testing.assert_close(edges.sum(-1), y)
+    y.sum().backward()
+    assert x.grad.shape == shape

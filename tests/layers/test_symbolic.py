@@ -197,7 +197,32 @@ def test_errors(call, error, message):
         call()
 
 
+def test_a_module_keeps_the_dtype_of_x():
+    edge = snap(X, X.sin())[0].module()
+    for dtype in (torch.float16, torch.float32, torch.float64):
+        for x in (torch.tensor(0.5, dtype=dtype), X.to(dtype)):
+            assert edge(x).dtype == dtype
+
+
+def test_no_candidates_give_no_fits():
+    assert snap(X, X, {}) == []
+
+
 def test_symbolic_network_errors():
+    with pytest.raises(TypeError, match="network is a Linear; expected a KAN"):
+        symbolic_network(torch.nn.Linear(1, 1), X[:, None])
+    good = snap(X, X)[0]
+    for fits, words in (
+        ([], "fits has no layer"),
+        ([[]], r"layer 1 has rows of \[\] fits"),
+        ([[[]]], r"layer 1 has rows of \[0\] fits"),
+        ([[[good, good], [good]]], r"layer 1 has rows of \[2, 1\] fits.*here 2"),
+        ([[[good, good]], [[good, good]]], r"layer 2 has rows of \[2\] fits.*here 1"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            SymbolicKAN(fits)
+    with pytest.raises(TypeError, match="SymbolicKAN: x is a list"):
+        SymbolicKAN([[[good]]])([1.0])
     fit = snap(X, X)[0]
     model = SymbolicKAN([[[fit, fit]]])
     with pytest.raises(

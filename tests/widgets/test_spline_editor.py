@@ -137,6 +137,8 @@ def test_a_bad_assignment_is_refused_and_changes_nothing(editor, name, value, me
 def test_edge_refuses_a_second_derivative(editor):
     with pytest.raises(ValueError, match="derivative is 2"):
         editor.edge(torch.zeros(1), derivative=2)
+    with pytest.raises(TypeError, match="SplineEditor: x is a list"):
+        editor.edge([0.0])
 
 
 def test_module_is_self_contained():
