@@ -1,3 +1,4 @@
+import io
 import itertools
 import math
 import re
@@ -15,6 +16,7 @@ import matplotlib.figure
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from kanlib.bases import BSpline
@@ -449,3 +451,28 @@ def test_bad_network(
 ) -> None:
     with pytest.raises(error, match=f"network: {message}"):
         network(model, x, names=names)
+
+
+def test_few_colors_keep_every_color_of_the_theme() -> None:
+    def draw(axes) -> None:
+        for k in range(6):
+            axes.plot([0, 1], [k, k + 0.3], color=f"C{k}")
+        smooth = np.linspace(0, 1, 400).reshape(20, 20)
+        axes.imshow(smooth, extent=(0, 1, -3, -1), aspect="auto")
+        axes.set(ylim=(-3, 6))
+
+    shown = figure(draw, alt="six lines over a smooth image")
+    for png, theme in ((shown.light, LIGHT), (shown.dark, DARK), (shown.small, LIGHT)):
+        image = Image.open(io.BytesIO(png)).convert("RGB")
+        present = np.array([color for _, color in image.getcolors(1 << 24)], int)
+        for color in theme.colors:
+            gap = np.abs(present - np.frombuffer(bytes.fromhex(color[1:]), np.uint8))
+            assert gap.max(axis=1).min() <= 8, color
+
+
+def test_network_has_the_title_it_is_given() -> None:
+    kan = KAN([1, 1], BSpline.uniform(3))
+    plain, titled = (
+        network(kan, torch.rand(9, 1), title=title) for title in ("", "A line")
+    )
+    assert plain.light != titled.light

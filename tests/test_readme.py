@@ -60,7 +60,9 @@ def test_make_clean_leaves_what_was_cloned(tmp_path: pathlib.Path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     left = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert sorted(path.relative_to(tmp_path).as_posix() for path in left) == sorted(kept)
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in left) == sorted(
+        kept
+    )
 
 
 def test_extras_exist() -> None:

@@ -62,7 +62,8 @@ def extend_grid(
         6
 
     Reference:
-        [liu2024kan] eq. (2.16), arXiv:2404.19756; there the grid also follows the data.
+        [liu2024kan] eq. (2.16) (place from memory), arXiv:2404.19756; there the grid
+        also follows the data.
     """
 
     def finer(basis: BSpline, inputs: Tensor, groups: int) -> BSpline:
@@ -104,7 +105,7 @@ def update_grid(
         (-0.1, 10.1)
 
     Reference:
-        [liu2024kan] section 2.2 (grids updated on the fly); the rule is pykan's, except
+        [liu2024kan] section 2.2 (place from memory); the rule is pykan's, except
         for distinct values, margin and single values.
     """
     _check.is_positive("update_grid", "uniform_share", uniform_share)

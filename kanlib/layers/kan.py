@@ -45,7 +45,7 @@ class KAN(nn.Module):
         ([2, 5, 1], torch.Size([10, 1]))
 
     Reference:
-        [liu2024kan] section 2.2, arXiv:2404.19756.
+        [liu2024kan] section 2.2 (place from memory), arXiv:2404.19756.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class KAN(nn.Module):
             numbers a layer, kept for the gradient.
 
         Reference:
-            [liu2024kan] section 2.5.1.
+            [liu2024kan] section 2.5.1 (place from memory).
         """
         with_rows("KAN.penalty", x)
         total = x.new_zeros(())
@@ -164,7 +164,7 @@ class KAN(nn.Module):
                 be" non-negative.
 
         Reference:
-            [liu2024kan] section 2.5.1 (the rule); official code has since changed it.
+            [liu2024kan] section 2.5.1 (place from memory); pykan has since changed it.
         """
         _check.is_non_negative("KAN.prune", "threshold", threshold)
         _check.is_non_negative("KAN.prune", "edge_threshold", edge_threshold)

@@ -83,7 +83,8 @@ class KANLayer(StoresKnots):
         (torch.Size([4, 2]), (2, 3, 8))
 
     Reference:
-        [liu2024kan] eq. (2.10), arXiv:2404.19756; no separate scale on the spline part.
+        [liu2024kan] eq. (2.10) (place from memory), arXiv:2404.19756; no separate scale
+        on the spline part.
     """
 
     mask: Tensor
@@ -183,7 +184,8 @@ class KANLayer(StoresKnots):
             ValueError: "x has shape" with no rows.
 
         Reference:
-            [liu2024kan] section 2.5.1 (one entropy for the layer, not one a row).
+            [liu2024kan] section 2.5.1 (place from memory); one entropy for the layer, where
+            pykan has one a row and one a column.
         """
         return share_entropy(self.l1(x))
 

@@ -148,7 +148,7 @@ def snap(
         '2*sin(3*x) + 1'
 
     Reference:
-        [liu2024kan] section 2.5.1; the score is ours.
+        [liu2024kan] section 2.5.1 (place from memory); the score is ours.
     """
     _check_curve(x, y)
     _check.is_positive("snap", "noise", noise)

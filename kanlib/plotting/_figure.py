@@ -159,10 +159,13 @@ def figure(
     table = "" if data is None else _table(data)
     drawn = [_drawn(draw, theme, size, columns, rows) for theme in (LIGHT, DARK)]
     for scale, colors in QUALITIES:
-        light, dark = (_png(one, scale, colors) for one in drawn)
+        light, dark = (
+            _png(one, scale, colors, theme)
+            for one, theme in zip(drawn, (LIGHT, DARK), strict=True)
+        )
         if len(light) + len(dark) <= BUDGET:
             break
-    small = _png(drawn[0], 1.0, 16)
+    small = _png(drawn[0], 1.0, 16, LIGHT)
     width, height = (round(inches * DOTS) for inches in size)
     return Figure(alt, light, dark, small, width, height, table)
 
@@ -195,15 +198,25 @@ def _drawn(
     return drawn
 
 
-def _png(drawn: Any, scale: float, colors: int) -> bytes:
-    """The figure as a PNG file with few colors and without metadata."""
+def _png(drawn: Any, scale: float, colors: int, theme: Theme) -> bytes:
+    """The figure as a PNG file with few colors, the theme's own among them, no metadata.
+
+    Left to itself, a quantizer merges two hues of which there are few pixels.
+    """
+    import matplotlib.style
     from PIL import Image
 
     drawn.set_dpi(scale * DOTS)
-    drawn.canvas.draw()
+    with matplotlib.style.context(["default", theme.rc()]):
+        drawn.canvas.draw()  # "C0" is looked up when it is drawn
     image = Image.fromarray(np.asarray(drawn.canvas.buffer_rgba())).convert("RGB")
     file = io.BytesIO()
-    few = image.quantize(colors, dither=Image.Dither.NONE)
+    own = (theme.background, theme.text, theme.muted, theme.grid, *theme.colors)
+    found = image.quantize(colors - len(own)).getpalette() or []
+    palette = Image.new("P", (1, 1))
+    kept = [channel for color in own for channel in bytes.fromhex(color[1:])]
+    palette.putpalette(kept + found[: 3 * (colors - len(own))])
+    few = image.quantize(palette=palette, dither=Image.Dither.NONE)
     few.save(file, format="png", optimize=True)
     return file.getvalue()
 

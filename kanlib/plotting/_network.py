@@ -22,6 +22,7 @@ def network(
     x: Float[Tensor, "N I"],
     *,
     names: Sequence[str] = (),
+    title: str = "",
     alt: str = "",
     size: tuple[float, float] = (6.4, 4.0),
 ) -> Figure:
@@ -36,6 +37,7 @@ def network(
             have `edges(x)` and `l1(x)`.
         x: the points at which the network is looked at.
         names: names of the inputs, for example ("x", "y"); numbered when empty.
+        title: what the picture shows, as a finding.
         alt: what the picture shows; its widths when empty.
         size: width and height (inches).
 
@@ -85,7 +87,7 @@ def network(
     shape = "-".join(map(str, widths))
     count = sum(int((rows > 0).sum()) for rows in sizes)
     return figure(
-        lambda axes: _draw(axes, widths, curves, sizes, labels),
+        lambda axes: _draw(axes, widths, curves, sizes, labels, title),
         alt=alt
         or f"KAN with {shape} nodes and the curve of each of its {count} edges.",
         size=size,
@@ -102,8 +104,10 @@ def _draw(
     curves: list[tuple[np.ndarray, np.ndarray]],
     sizes: list[np.ndarray],
     labels: list[str],
+    title: str,
 ) -> None:
     """Nodes on whole heights, the boxes of a layer's edges between two of them."""
+    axes.set_title(title)
     axes.set(xlim=(0, 1), ylim=(-0.25, len(widths) - 0.85))
     axes.axis("off")
     ink = _setting("text.color")

@@ -25,6 +25,14 @@ def records() -> list[ledger.Record]:
     return ledger.collect(ROOT, executed_folder(ROOT))
 
 
+@pytest.fixture(params=["http", "file"])
+def home(
+    request: pytest.FixtureRequest, site: Path, serve: Callable[[Path], str]
+) -> str:
+    """The site's address, served and as files."""
+    return serve(site) if request.param == "http" else site.as_uri()
+
+
 def test_the_ledger_is_filtered_and_sorted(
     site: Path, open_page: Callable[..., Page], records: list[ledger.Record]
 ) -> None:
@@ -66,14 +74,7 @@ def test_a_row_leads_to_its_card(
     expect(card).to_be_in_viewport()
 
 
-@pytest.mark.parametrize("scheme", ["http", "file"])
-def test_search_works_offline(
-    scheme: str,
-    site: Path,
-    serve: Callable[[Path], str],
-    open_page: Callable[..., Page],
-) -> None:
-    home = serve(site) if scheme == "http" else site.as_uri()
+def test_search_works_offline(home: str, open_page: Callable[..., Page]) -> None:
     page = open_page(f"{home}/search.html?q=KANLayer")
     found = page.locator("#search-results li a")
     expect(found.first).to_be_visible()
@@ -103,14 +104,9 @@ def test_no_page_is_wider_than_a_phone(
     assert wide == {}
 
 
-@pytest.mark.parametrize("scheme", ["http", "file"])
 def test_the_first_page_has_a_figure_that_moves(
-    scheme: str,
-    site: Path,
-    serve: Callable[[Path], str],
-    open_page: Callable[..., Page],
+    home: str, open_page: Callable[..., Page]
 ) -> None:
-    home = serve(site) if scheme == "http" else site.as_uri()
     page = open_page(f"{home}/book/pages/intro.html")
     editor = page.locator(".kanlib-spline-editor")
     expect(editor).to_have_count(1)

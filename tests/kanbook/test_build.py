@@ -297,6 +297,19 @@ def test_faults_are_listed_together_and_the_old_site_stays(tmp_path: Path) -> No
     assert not list((root / "_build").glob(".site-*"))
 
 
+def test_a_full_disk_is_one_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write_book(tmp_path)
+    line = "WARNING: cannot copy a.css: [Errno 28] No space left on device\n"
+    failed = subprocess.CompletedProcess([], 1, "", 3 * line)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    with pytest.raises(BuildFailed, match="1 warning; the last good site") as caught:
+        build(root, executed=None)
+    assert "Free some space and build again" in str(caught.value)
+    assert list((root / "_build").iterdir()) == []
+
+
 def test_a_wrong_address_is_refused(tmp_path: Path) -> None:
     root = write_book(tmp_path, "example.org/engine")
     with pytest.raises(BuildFailed, match="expected https://github\\.com/OWNER"):

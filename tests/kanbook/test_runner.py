@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import pytest
 from kanbook import files, pool
 from kanbook.chapters import Chapter, find_chapters
 from kanbook.progress import Progress
-from kanbook.reports import Execution, read_report
+from kanbook.reports import Execution, commit_of, read_report
 from kanbook.runner import execute
 from kanbook.supervise import Job, Outcome, kernel_environment
 
@@ -117,6 +118,19 @@ def test_report_of_a_good_chapter(results: Results) -> None:
     assert list(report["cell_seconds"]) == ["cell-0", "cell-1"]
     assert report["cell_seconds"]["cell-1"] >= 0.2
     assert report["finished"].endswith("+00:00")
+
+
+def test_commit_is_named_and_marked_when_files_differ(tmp_path: Path) -> None:
+    assert commit_of(tmp_path) == ""
+    file = tmp_path / "a.txt"
+    file.write_text("one")
+    author = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for words in (["init", "-q"], ["add", "."], [*author, "commit", "-q", "-m", "a"]):
+        subprocess.run(["git", "-C", tmp_path, *words], check=True)
+    clean = commit_of(tmp_path)
+    assert re.fullmatch(r"[0-9a-f]{12,}", clean)
+    file.write_text("two")
+    assert commit_of(tmp_path) == f"{clean}+changes"
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import pytest
 from kanbook import api, ledger
 from kanbook.api_pages import MODULES
 from kanbook.chapters import all_chapters
+from kanbook.fragments import COMMIT_LENGTH, memory_text, share_tested
 from kanbook.reports import executed_folder
 
 ROOT = Path(__file__).parents[2]
@@ -90,7 +91,7 @@ def test_every_chapter_is_stamped(site: Path) -> None:
             f"{report['seconds']:.0f} s ({report['cpu_seconds']:.0f} s CPU)",
             f"{memory_text(report['peak_mib'])} peak",
             f"torch&nbsp;{report['versions']['torch']}",
-            f"<code>{commit_of(ROOT)[:12]}" if (ROOT / ".git").exists() else "",
+            f"<code>{report['versions'].get('commit', '')[:COMMIT_LENGTH]}",
         ):
             assert fact in text, (chapter.name, fact)
         found = [r for r in records(site) if r["chapter"].endswith(chapter.name)]
