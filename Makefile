@@ -65,4 +65,5 @@ lock:  ## Resolve pyproject.toml anew into requirements.lock
 
 clean:  ## Remove everything that a command here made
 	rm -rf _build build dist .venv .venv-nvrtc .venv-lock *.egg-info
+	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -r {} +

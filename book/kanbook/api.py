@@ -18,7 +18,8 @@ class Entry:
 
     Args:
         name: The dotted name under which the page shows it, `kanlib.bases.BSpline`.
-        kind: "class", "function", "exception", "method", "property" or "data".
+        kind: "class", "function", "exception", "method", "classmethod", "property" or
+            "data".
         parameters: Each as a reader would write it; None where nothing is called.
         result: What comes back, empty where nothing is said.
         doc: The docstring, without indentation.
@@ -131,7 +132,8 @@ def members(name: str, owner: type) -> Iterator[Entry]:
             if text := doc(value.fget):
                 yield Entry(path, "property", None, result(value.fget), text)
         elif inspect.isfunction(value) and (text := doc(value)):
-            yield Entry(path, "method", parameters(value), result(value), text)
+            kind = "classmethod" if isinstance(raw, classmethod) else "method"
+            yield Entry(path, kind, parameters(value), result(value), text)
 
 
 def doc(value: Any) -> str:

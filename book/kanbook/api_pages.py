@@ -12,6 +12,9 @@ from kanbook import api, docstrings
 from kanbook.api_usage import users
 from kanbook.directives import Generated
 
+# Kinds that are named before the signature, and those that belong to a class.
+NAMED = {"class", "exception", "classmethod", "property"}
+MEMBERS = {"method", "classmethod", "property"}
 # Longer signatures are set with one parameter a line.
 ONE_LINE = 64
 
@@ -81,9 +84,9 @@ def _signature(entry: api.Entry) -> addnodes.desc_signature:
         "", "", ids=[entry.name], classes=["sig-object", "py"]
     )
     sign["module"], sign["fullname"] = owner, short
-    if entry.kind in ("class", "exception", "property"):
+    if entry.kind in NAMED:
         sign += addnodes.desc_annotation("", f"{entry.kind} ")
-    if entry.kind not in ("method", "property"):
+    if entry.kind not in MEMBERS:
         sign["_toc_parts"], sign["_toc_name"] = (owner, short), short
         sign += addnodes.desc_addname("", f"{api.shortest_owner(entry.name)}.")
     sign += addnodes.desc_name("", short)

@@ -1,7 +1,9 @@
 """Rendering the book: one function, whole or not at all."""
 
 import contextlib
+import errno
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -15,6 +17,7 @@ import yaml
 from kanbook import address
 from kanbook.chapters import BookError, all_chapters
 
+DISK_FULL = os.strerror(errno.ENOSPC)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 # How a message of Sphinx begins; the lines after it belong to it.
 STARTS = re.compile(
@@ -72,6 +75,11 @@ def build(
             check=False,
         )
         said = list(_messages(done.stderr, root))
+        if done.returncode and DISK_FULL in done.stderr:
+            # Sphinx says it once for each file that it could not write.
+            raise BuildFailed(
+                [f"{DISK_FULL}: _build. Free some space and build again."]
+            )
         if done.returncode:
             tail = done.stderr.strip().splitlines()[-20:]
             raise BuildFailed(said or ["\n    ".join(["Sphinx stopped.", *tail])])
@@ -103,7 +111,7 @@ def _broken(root: Path) -> list[str]:
         all_chapters(root)
         pages = list(parse_toc_yaml(root / "_toc.yml"))
     except (MalformedError, BookError) as error:
-        return [f"_toc.yml is malformed: {error}. `git diff` shows what changed."]
+        return [f"_toc.yml is malformed: {error}"]
     return [
         f"_toc.yml lists {page}, but there is no {page}.md or {page}.ipynb. Mend the "
         "line, or write the page; `kanbook new-chapter` makes a chapter."

@@ -70,12 +70,16 @@ def all_chapters(root: Path) -> list[Chapter]:
         among them, so that running the book reports it.
 
     Raises:
-        BookError: `_toc.yml` is no YAML, "cannot read".
+        BookError: `_toc.yml` is no YAML or no mapping, "cannot read".
     """
     try:
         contents = yaml.safe_load((root / "_toc.yml").read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BookError(f"cannot read {root / '_toc.yml'}: {error}") from error
+        if not isinstance(contents, dict):
+            raise ValueError(f"it holds {contents!r:.40}; expected a mapping")
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise BookError(
+            f"cannot read {root / '_toc.yml'}: {error}. `git diff` shows what changed."
+        ) from error
     names = [name.removesuffix(".ipynb") for name in _files(contents)]
     listed = [Path(name).parts for name in names]
     pairs = [(p[1], p[2]) for p in listed if len(p) == 3 and p[0] == "chapters"]

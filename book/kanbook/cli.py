@@ -8,6 +8,10 @@ from pathlib import Path
 
 from kanbook.chapters import BookError, find_chapters, find_root
 
+DESCRIPTION = """\
+Execute the chapters of the book, test their claims and render the pages.
+Works in any folder of the repository. `kanbook COMMAND --help` says more.
+"""
 EPILOG = """\
 examples:
   kanbook run                    execute the chapters that changed
@@ -51,28 +55,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="kanbook",
-        description="Execute the chapters of the book, test them and render the pages. "
-        "Works in any folder of the repository.",
+        description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
+            prog, max_help_position=18
+        ),
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
 
-    run = commands.add_parser("run", help="execute the chapters that changed")
+    run = commands.add_parser(
+        "run",
+        help="execute the chapters that changed",
+        description="Execute chapters. A chapter runs again if its code, kanlib, "
+        "kernels or the lock changed, or if its last run failed. The executed copies "
+        "go to _build/executed (_build/executed-smoke, -full); the notebooks in "
+        "chapters stay as they are.",
+    )
     _add_execution(run)
     run.add_argument(
         "--profile",
         choices=["smoke", "book", "full"],
         default="book",
-        help="smoke: tiny sizes, seconds; book: what is printed (default); full: a GPU",
+        help="smoke: tiny sizes, in seconds; book: what the pages show (default); "
+        "full: the paper's own scale, on a GPU",
     )
     run.set_defaults(command=_run)
 
-    build = commands.add_parser("build", help="execute what changed, then render")
+    build = commands.add_parser(
+        "build",
+        help="execute what changed, then render",
+        description="Execute the chapters that changed, then render the book to "
+        "_build/html. If anything is wrong, the last good site stays.",
+    )
     _add_limits(build)
     build.set_defaults(command=_build)
 
-    ledger = commands.add_parser("ledger", help="print the claims and their verdicts")
+    ledger = commands.add_parser(
+        "ledger",
+        help="print the claims and their verdicts",
+        description="Print each claim with its verdict, read from the executed copies "
+        "in _build, else from the committed notebooks. Nothing is executed.",
+    )
     ledger.add_argument("--json", action="store_true", help="print the whole records")
     ledger.add_argument(
         "--diff",
@@ -83,12 +106,21 @@ def _parser() -> argparse.ArgumentParser:
     ledger.set_defaults(command=_ledger)
 
     refresh = commands.add_parser(
-        "refresh", help="put the outputs of a new execution into the notebooks"
+        "refresh",
+        help="put the outputs of a new execution into the notebooks",
+        description="Execute the chapters that changed and put the outputs into the "
+        "notebooks in chapters, ready to commit: running again changes no byte. "
+        "`git diff` then shows what became different.",
     )
     _add_execution(refresh)
     refresh.set_defaults(command=_refresh)
 
-    new = commands.add_parser("new-chapter", help="write a skeleton of a chapter")
+    new = commands.add_parser(
+        "new-chapter",
+        help="write a skeleton of a chapter",
+        description="Write chapters/PART/SLUG.ipynb, a small chapter that runs and "
+        "keeps every rule, and add its line to _toc.yml.",
+    )
     new.add_argument("chapter", metavar="PART/SLUG", help="for example kan/my_layer")
     new.set_defaults(command=_new_chapter)
     return parser
@@ -96,7 +128,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_execution(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "slugs", nargs="*", metavar="SLUG", help="kan or kan/kan; by default all"
+        "slugs",
+        nargs="*",
+        metavar="SLUG",
+        help="such as kan or kan/kan; by default all",
     )
     _add_limits(parser)
     parser.add_argument(
@@ -186,6 +221,8 @@ def _ledger(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(records, indent=1, ensure_ascii=False))
         return 0
+    if not records:
+        print("no claim is recorded yet; try: kanbook run", file=sys.stderr)
     for record in records:
         print(f"{record['id']:<12} {record['verdict']:<34} {record['statement']}")
     return 0
@@ -215,7 +252,10 @@ def _new_chapter(options: argparse.Namespace) -> int:
     from kanbook.skeleton import new_chapter
 
     path = new_chapter(find_root(), options.chapter)
-    print(f"wrote {path}; next: kanbook run {options.chapter}")
+    print(
+        f"wrote {path} and listed it in _toc.yml (move the line if it begins a new "
+        f"part); next: kanbook run {options.chapter}"
+    )
     return 0
 
 

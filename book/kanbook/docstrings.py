@@ -5,6 +5,11 @@ import re
 from collections.abc import Mapping
 
 BULLET = re.compile(r"\s*(?:- |\d+\. )")
+# An index or a power in plain text: x_0 and c_target, t_{m−1}, h^p and e^{−u²}.
+SCRIPT = re.compile(
+    r"(?<!\w)(?P<base>[^\W\d_])_(?P<low>[0-9A-Za-zα-ω]+)|_\{(?P<lows>[^{}]+)\}"
+    r"|(?<=\S)\^(?:\{(?P<highs>[^{}]+)\}|(?P<high>[0-9A-Za-zα-ω]+))"
+)
 SECTIONS = ("Args", "Shape", "Returns", "Raises", "Notes", "Example", "Reference")
 
 
@@ -51,6 +56,8 @@ def prose(text: str, links: Mapping[str, str]) -> str:
     Example:
         >>> prose("See `BSpline` * 2.", {"BSpline": "kanlib.bases.BSpline"})
         'See {py:obj}`BSpline <kanlib.bases.BSpline>` \\* 2.'
+        >>> prose("T_{k−1}(x_i), e^{−u}, name_of", {})
+        'T{sub}`k−1`(x{sub}`i`), e{sup}`−u`, name\\_of'
     """
     return "\n\n".join(_block(block, links) for block in re.split(r"\n\s*\n", text))
 
@@ -76,7 +83,7 @@ def _line(line: str, links: Mapping[str, str], in_list: bool) -> str:
 def _inline(text: str, links: Mapping[str, str]) -> str:
     pieces = re.split(r"(``.+?``|`[^`]+`|\$[^$]+\$)", text)
     return "".join(
-        _code(piece, links) if index % 2 else _escape(piece)
+        _code(piece, links) if index % 2 else _scripts(piece)
         for index, piece in enumerate(pieces)
     )
 
@@ -88,6 +95,17 @@ def _code(span: str, links: Mapping[str, str]) -> str:
     if target := links.get(inner.removesuffix("()")):
         return f"{{py:obj}}`{inner} <{target}>`"
     return f"`{inner}`"
+
+
+def _scripts(text: str) -> str:
+    """Set the indices and powers of plain text low and high."""
+    done, place = "", 0
+    for found in SCRIPT.finditer(text):
+        low, high = found["low"] or found["lows"], found["high"] or found["highs"]
+        done += _escape(text[place : found.start()]) + (found["base"] or "")
+        done += f"{{sub}}`{low}`" if low else f"{{sup}}`{high}`"
+        place = found.end()
+    return done + _escape(text[place:])
 
 
 def _escape(text: str) -> str:

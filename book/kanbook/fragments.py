@@ -9,7 +9,7 @@ from kanlib.claims import Verdict, _cards
 
 MEBIBYTES_PER_GIBIBYTE = 1024
 COMMIT_LENGTH = 20
-"""Of a commit's name; room for what `git describe` adds to a short one."""
+"""Of a commit's name: 12 digits and the mark `+changes`."""
 
 
 def tally_html(found: Sequence[Record]) -> str:
@@ -59,7 +59,8 @@ def stamp_html(report: Mapping[str, Any] | None, found: Sequence[Record]) -> str
     if found:
         facts.append(f'<a href="#kl-run">{share_tested(found)}</a>')
     items = "".join(f"<li>{fact}</li>" for fact in facts)
-    return f'<ul class="kl-stamp">{items}</ul>'
+    verdicts = tally_html(found) if found else ""
+    return f'<ul class="kl-stamp">{items}</ul>{verdicts}'
 
 
 def run_html(

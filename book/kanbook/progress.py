@@ -2,7 +2,6 @@
 
 import sys
 import threading
-import time
 from collections.abc import Mapping
 from typing import TextIO
 
@@ -21,7 +20,6 @@ class Progress:
         self._stream = stream or sys.stderr
         self._cells = dict(cells)
         self._done = dict.fromkeys(cells, 0)
-        self._began: dict[str, float] = {}
         self._lock = threading.Lock()
         self._live = self._stream.isatty()
         self._bar = tqdm(
@@ -42,7 +40,6 @@ class Progress:
     def cell(self, name: str, _index: int) -> None:
         """Count one cell of chapter `name`."""
         with self._lock:
-            self._began.setdefault(name, time.perf_counter())
             if self._done[name] < self._cells[name]:
                 self._done[name] += 1
                 self._bar.update()

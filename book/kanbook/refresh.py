@@ -219,7 +219,7 @@ def refresh(chapter: Chapter, executed: Mapping[str, Any]) -> bool:
         )
     picture = readme_figure(executed)
     if picture is not None:
-        (chapter.root / "book" / "static" / "readme.png").write_bytes(picture)
+        write_whole(chapter.root / "book" / "static" / "readme.png", picture)
     text = text_of(normalized(executed))
     if chapter.path.read_text("utf-8") == text:
         return False

@@ -159,14 +159,20 @@ def versions(root: Path) -> dict[str, str]:
     """Return the versions that a result is stamped with, the commit if git knows it."""
     result = {"python": platform.python_version()}
     result |= {name: installed(name) for name in ("torch", "numpy", "kanlib")}
+    commit = commit_of(root)
+    return result | ({"commit": commit} if commit else {})
+
+
+def commit_of(root: Path) -> str:
+    """Return the commit of a book, marked if files differ; empty outside git."""
+    describe = ["describe", "--always", "--exclude=*", "--abbrev=12"]
     try:
-        commit = subprocess.run(
-            ["git", "-C", str(root), "rev-parse", "HEAD"],
+        return subprocess.run(
+            ["git", "-C", str(root), *describe, "--dirty=+changes"],
             capture_output=True,
             text=True,
             check=True,
             timeout=10,
         ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
-        return result
-    return result | {"commit": commit}
+        return ""

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import subprocess
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +12,7 @@ from sphinx_external_toc.parsing import parse_toc_yaml
 
 from kanbook import ledger
 from kanbook.chapters import Chapter, all_chapters
+from kanbook.reports import commit_of
 from kanbook.still import drop_live_widgets
 
 VENDORED = (
@@ -88,14 +88,8 @@ class Site:
 
     @cached_property
     def commit(self) -> str:
-        """The commit of the sources, marked if files differ; empty outside git."""
-        done = subprocess.run(
-            ["git", "-C", str(self.root), "describe", "--always", "--dirty=+changes"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.stdout.strip() if done.returncode == 0 else ""
+        """The commit of the sources, for a page that was not executed."""
+        return commit_of(self.root)
 
     def yaml(self, name: str) -> Any:
         """Read one of the book's data files.

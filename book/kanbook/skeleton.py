@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from kanbook.chapters import BookError, Chapter, all_chapters, find_chapters
+from kanbook.chapters import BookError, Chapter, all_chapters
 from kanbook.files import write_whole
 from kanbook.refresh import normalized, text_of
 
@@ -15,7 +15,7 @@ PARTS = ("depth", "kan", "inference", "certificates", "sparsity", "dynamics")
 
 
 def new_chapter(root: Path, name: str) -> Path:
-    """Write the skeleton of a chapter and add its line to `_toc.yml`.
+    """Write the skeleton of a chapter, and its line in `_toc.yml` if it has none.
 
     Args:
         root: The folder that holds `_toc.yml`.
@@ -25,21 +25,22 @@ def new_chapter(root: Path, name: str) -> Path:
         The new notebook, without outputs.
 
     Raises:
-        BookError: `name` is not a known part and a plain slug, "expected"; the file or
-            the slug is taken, "exists"; `_toc.yml` has no place for it, "add the line".
+        BookError: `name` is not a known part and a plain slug, "expected"; the slug is
+            taken, "is taken"; `_toc.yml` has no place for it, "add the line".
     """
     chapter = Chapter(root, *_split(name))
-    taken = [c.path for c in all_chapters(root) if c.slug == chapter.slug]
-    if chapter.path.exists() or taken:
+    same = [c for c in all_chapters(root) if c.slug == chapter.slug]
+    taken = [c for c in same if c != chapter or c.path.exists()]
+    if taken:
         raise BookError(
-            f"new-chapter: {taken[0] if taken else chapter.path} exists; expected a "
-            "new slug. Nothing was written."
+            f"new-chapter: the slug {chapter.slug} is taken by {taken[0].path}; "
+            "expected a new one, because claim ids begin with it. Nothing was written."
         )
     toc = root / "_toc.yml"
-    contents = _with_line(toc.read_text("utf-8"), chapter)
+    old = toc.read_text("utf-8")
+    contents = old if same else _with_line(old, chapter)
     write_whole(chapter.path, text_of(skeleton(chapter.slug)))
     write_whole(toc, contents)
-    find_chapters(root, [chapter.name])
     return chapter.path
 
 
@@ -87,6 +88,10 @@ def _with_line(toc: str, chapter: Chapter) -> str:
     file = f"- file: chapters/{chapter.name}"
     if same or places:
         index, match = (same or places)[-1]
+        # What is indented further belongs to that entry, such as its solutions.
+        deeper = re.compile(rf"{match[1]}\s+\S")
+        while index + 1 < len(lines) and deeper.match(lines[index + 1]):
+            index += 1
         lines.insert(index + 1, match[1] + file)
         return "\n".join(lines) + "\n"
     for index, line in enumerate(lines[:-1]):

@@ -13,6 +13,7 @@ from sphinx.util import logging
 
 from kanbook import address, fragments, ledger
 from kanbook.api_pages import ApiIndex, ApiModule
+from kanbook.chapter_figure import ChapterFigure
 from kanbook.directives import DIRECTIVES, ClaimRole, site_of, to_root
 from kanbook.files import write_whole
 from kanbook.site import Site, page_source
@@ -30,6 +31,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
         app.add_directive(name, directive)
     app.add_directive("kanlib-api", ApiModule)
     app.add_directive("kanlib-api-index", ApiIndex)
+    app.add_directive("chapter-figure", ChapterFigure)
     app.add_role("claim", ClaimRole())
     app.connect("config-inited", _apply_address)
     app.connect("config-inited", _drop_thebe)

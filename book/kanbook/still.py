@@ -7,6 +7,7 @@ from typing import Any
 
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+STATE_VERSION = {"version_major": 2, "version_minor": 0}
 TRY_IT = "try-it"
 REFERENCE = re.compile(r"IPY_MODEL_(\w+)")
 
@@ -30,12 +31,42 @@ def drop_live_widgets(notebook: dict[str, Any]) -> None:
                 live.append(data.pop(WIDGET_VIEW)["model_id"])
             else:
                 shown.append(data[WIDGET_VIEW]["model_id"])
-    stored = notebook["metadata"].get("widgets", {}).get(WIDGET_STATE, {})
-    models = stored.get("state", {})
+    models = _models(notebook)
     for name in _reachable(live, models) - _reachable(shown, models):
         del models[name]
     if not models:
         notebook["metadata"].pop("widgets", None)
+
+
+def _models(notebook: Mapping[str, Any]) -> dict[str, Any]:
+    stored = notebook["metadata"].get("widgets", {}).get(WIDGET_STATE, {})
+    return stored.get("state", {})
+
+
+def widget_of(
+    notebook: Mapping[str, Any], cell_id: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the view that a cell shows and the state of the models it is made of.
+
+    Args:
+        notebook: An executed notebook.
+        cell_id: Which of its cells.
+
+    Raises:
+        ValueError: No cell of that name shows a widget, "no widget".
+    """
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []) if cell["id"] == cell_id else []:
+            if WIDGET_VIEW in output.get("data", {}):
+                view = output["data"][WIDGET_VIEW]
+                models = _models(notebook)
+                needed = _reachable([view["model_id"]], models)
+                state = {name: models[name] for name in sorted(needed)}
+                return dict(view), STATE_VERSION | {"state": state}
+    raise ValueError(
+        f"no widget in a cell with the id {cell_id!r}; expected the id of a cell "
+        "that shows one"
+    )
 
 
 def _reachable(start: Iterable[str], models: Mapping[str, Any]) -> set[str]:

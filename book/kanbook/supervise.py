@@ -211,7 +211,7 @@ def _explain(
 ) -> str:
     """Word what happened: what, got, expected, next step."""
     where = _cell_name(job, cell)
-    look = "Open the chapter in Jupyter and run that cell alone."
+    look = "Open the chapter in Jupyter and run its cells up to that one."
     if status == "failed":
         got = "\n    ".join(got.splitlines()[:6])[:600]
         return f"{job.name}: {where} raised {got}; expected it to run. {look}"

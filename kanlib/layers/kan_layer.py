@@ -184,8 +184,8 @@ class KANLayer(StoresKnots):
             ValueError: "x has shape" with no rows.
 
         Reference:
-            [liu2024kan] section 2.5.1 (place from memory); one entropy for the layer, where
-            pykan has one a row and one a column.
+            [liu2024kan] section 2.5.1 (place from memory); one entropy for the layer,
+            where pykan has one a row and one a column.
         """
         return share_entropy(self.l1(x))
 

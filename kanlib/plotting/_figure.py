@@ -199,7 +199,7 @@ def _drawn(
 
 
 def _png(drawn: Any, scale: float, colors: int, theme: Theme) -> bytes:
-    """The figure as a PNG file with few colors, the theme's own among them, no metadata.
+    """The figure as a PNG of few colors, the theme's own among them, no metadata.
 
     Left to itself, a quantizer merges two hues of which there are few pixels.
     """
