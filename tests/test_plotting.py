@@ -464,6 +464,8 @@ def test_few_colors_keep_every_color_of_the_theme() -> None:
     shown = figure(draw, alt="six lines over a smooth image")
     for png, theme in ((shown.light, LIGHT), (shown.dark, DARK), (shown.small, LIGHT)):
         image = Image.open(io.BytesIO(png)).convert("RGB")
+        ground = tuple(bytes.fromhex(theme.background[1:]))
+        assert image.getpixel((1, 1)) == ground
         present = np.array([color for _, color in image.getcolors(1 << 24)], int)
         for color in theme.colors:
             gap = np.abs(present - np.frombuffer(bytes.fromhex(color[1:]), np.uint8))

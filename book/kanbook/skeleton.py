@@ -11,7 +11,17 @@ from kanbook.chapters import BookError, Chapter, all_chapters
 from kanbook.files import write_whole
 from kanbook.refresh import normalized, text_of
 
-PARTS = ("depth", "kan", "inference", "certificates", "sparsity", "dynamics")
+PARTS = {
+    "depth": "Depth and kernels",
+    "kan": "Kolmogorov–Arnold networks",
+    "inference": "Inference and adaptation",
+    "certificates": "Certificates",
+    "sparsity": "Sparsity",
+    "dynamics": "Dynamics",
+}
+"""Folder -> caption of each part."""
+
+CAPTION = re.compile(r"(\s*- caption:\s*).*")
 
 
 def new_chapter(root: Path, name: str) -> Path:
@@ -38,7 +48,7 @@ def new_chapter(root: Path, name: str) -> Path:
         )
     toc = root / "_toc.yml"
     old = toc.read_text("utf-8")
-    contents = old if same else _with_line(old, chapter)
+    contents = old if same else _with_line(old, chapter, PARTS[chapter.part])
     write_whole(chapter.path, text_of(skeleton(chapter.slug)))
     write_whole(toc, contents)
     return chapter.path
@@ -74,8 +84,8 @@ def skeleton(slug: str) -> nbformat.NotebookNode:
     return normalized(new_notebook(cells=cells))
 
 
-def _with_line(toc: str, chapter: Chapter) -> str:
-    """Put the chapter after the last one of its part, with that line's indentation.
+def _with_line(toc: str, chapter: Chapter, caption: str) -> str:
+    """Put the chapter after the last one of its part, or into a part of its own.
 
     The text is edited, not parsed and written anew, so that comments and order stay.
     """
@@ -88,11 +98,21 @@ def _with_line(toc: str, chapter: Chapter) -> str:
     file = f"- file: chapters/{chapter.name}"
     if same or places:
         index, match = (same or places)[-1]
+        new = [match[1] + file]
+        heads = [i for i in range(index) if CAPTION.match(lines[i])]
+        if not same and heads:
+            # A part looks like the one before it, from its caption to its first file.
+            start = heads[-1]
+            stop = next(i for i, _ in places if i > start)
+            head = CAPTION.sub(rf"\1{caption}", lines[start])
+            new = [head, *lines[start + 1 : stop], *new]
+            after = [i for i in range(index, len(lines)) if CAPTION.match(lines[i])]
+            index = after[0] - 1 if after else len(lines) - 1
         # What is indented further belongs to that entry, such as its solutions.
         deeper = re.compile(rf"{match[1]}\s+\S")
         while index + 1 < len(lines) and deeper.match(lines[index + 1]):
             index += 1
-        lines.insert(index + 1, match[1] + file)
+        lines[index + 1 : index + 1] = new
         return "\n".join(lines) + "\n"
     for index, line in enumerate(lines[:-1]):
         if re.match(r"\s*chapters:\s*$", line):

@@ -217,8 +217,18 @@ def _png(drawn: Any, scale: float, colors: int, theme: Theme) -> bytes:
     kept = [channel for color in own for channel in bytes.fromhex(color[1:])]
     palette.putpalette(kept + found[: 3 * (colors - len(own))])
     few = image.quantize(palette=palette, dither=Image.Dither.NONE)
+    # The mapping is not exact; a background that is off by one shows as a box.
+    few.paste(0, mask=_where(image, own[0]))
     few.save(file, format="png", optimize=True)
     return file.getvalue()
+
+
+def _where(image: Any, color: str) -> Any:
+    """A mask of the pixels that have exactly this color."""
+    from PIL import Image
+
+    exact = np.asarray(image) == np.frombuffer(bytes.fromhex(color[1:]), np.uint8)
+    return Image.fromarray(exact.all(axis=-1))
 
 
 def _table(data: Mapping[str, Any]) -> str:

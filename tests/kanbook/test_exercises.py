@@ -81,7 +81,9 @@ def test_every_exercise_of_every_chapter_is_there() -> None:
 def test_wrong_answers_are_told_apart(exercise, answer, says) -> None:
     outcome = check(exercise, answer)
     assert not outcome.solved
-    assert re.search(says, repr(outcome)), repr(outcome)
+    shown = " ".join(repr(outcome).split())
+    assert re.search(says, shown), shown
+    assert max(map(len, repr(outcome).splitlines())) <= 84
 
 
 def test_a_dense_sum_reads_more_than_four_coefficients() -> None:

@@ -77,6 +77,24 @@ def test_listed_chapter_that_nobody_wrote_gets_its_notebook(book: Path) -> None:
 def test_part_without_chapters_comes_after_the_others(book: Path) -> None:
     new_chapter(book, "dynamics/mine")
     assert names(book) == ["depth/first", "kan/kan", "dynamics/mine"]
+    part = (
+        "  - caption: Dynamics\n    chapters:\n      - file: chapters/dynamics/mine\n"
+    )
+    assert (book / "_toc.yml").read_text() == TOC.replace(
+        "  - caption: Back", part + "  - caption: Back"
+    )
+
+
+def test_new_part_is_numbered_as_the_one_before(book: Path) -> None:
+    head = "  - caption: KAN\n"
+    numbered = TOC.replace(head, head + "    numbered: true\n")
+    (book / "_toc.yml").write_text(numbered)
+    new_chapter(book, "sparsity/mine")
+    new = "  - caption: Sparsity\n    numbered: true\n    chapters:\n"
+    assert (
+        new + "      - file: chapters/sparsity/mine\n"
+        in (book / "_toc.yml").read_text()
+    )
 
 
 def test_book_without_chapters(book: Path) -> None:

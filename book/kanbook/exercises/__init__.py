@@ -6,6 +6,7 @@ the input for which the sentence fails; the answer itself is never shown.
 """
 
 import inspect
+import textwrap
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -43,13 +44,12 @@ class Outcome(NamedTuple):
         return self.held == self.total
 
     def __repr__(self) -> str:
-        """Return the line the reader sees."""
+        """Return what the reader sees, in lines that fit a page."""
         if self.solved:
             return f"{self.exercise}: solved, all {self.total} properties hold."
-        return (
-            f"{self.exercise}: not yet, {self.held} of {self.total} properties hold. "
-            f"{self.failure}"
-        )
+        held = f"{self.held} of {self.total} properties hold."
+        why = textwrap.wrap(self.failure, 80, break_long_words=False)
+        return "\n  ".join([f"{self.exercise}: not yet, {held}", *why])
 
 
 def exercises(slug: str) -> tuple[Exercise, ...]:
@@ -76,8 +76,8 @@ def check(exercise: str, answer: Callable[..., Any]) -> Outcome:
         answer: The reader's function.
 
     Returns:
-        An `Outcome` that prints as one line. Whatever the answer raises is reported in
-        it, not raised: an unfinished stub must not stop the notebook.
+        An `Outcome` that prints as a few lines. Whatever the answer raises is reported
+        in it, not raised: an unfinished stub must not stop the notebook.
 
     Raises:
         ValueError: an unknown chapter or number.
