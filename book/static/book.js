@@ -14,6 +14,14 @@
     DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
   }
 
+  // The sidebar's unfolding arrows are pictures; a screen reader needs a name for each.
+  document.addEventListener("DOMContentLoaded", () => {
+    for (const arrow of document.querySelectorAll(".bd-sidebar-primary summary")) {
+      const page = arrow.closest("li").querySelector("a").textContent.trim();
+      arrow.setAttribute("aria-label", `Pages below ${page}`);
+    }
+  });
+
   // Paper is light, whatever the screen is.
   const page = document.documentElement.dataset;
   let shown = page.theme;

@@ -117,3 +117,13 @@ def test_the_first_page_has_a_figure_that_moves(
     page.keyboard.press("End")
     expect(handle).to_have_attribute("aria-valuenow", "1.5")
     expect(curve).not_to_have_attribute("d", before)
+
+
+def test_the_arrows_of_the_sidebar_have_names(
+    site: Path, open_page: Callable[..., Page]
+) -> None:
+    page = open_page((site / LEDGER).as_uri())
+    arrows = page.locator(".bd-sidebar-primary summary")
+    labels = [arrow.get_attribute("aria-label") for arrow in arrows.all()]
+    assert "Pages below The library" in labels
+    assert all(label and label.startswith("Pages below ") for label in labels)

@@ -123,6 +123,11 @@ def write_book(root: Path, known: str = "") -> Path:
     (pages / "references.md").write_text("# References\n\n```{bibliography}\n```\n")
     for name in ("static", "references.bib"):
         (root / "book" / name).symlink_to(REPOSITORY / "book" / name)
+    # What tools leave in a checkout is no page of the book.
+    hidden = (".pytest_cache", ".ruff_cache/0.6", ".venv/lib", "book/.checkpoints")
+    for left in (*hidden, "kanlib.egg-info"):
+        (root / left).mkdir(parents=True)
+        (root / left / "README.md").write_text("# Nothing of ours\n")
     (root / "chapters/part").mkdir(parents=True)
     nbformat.write(chapter(2.0), root / "chapters/part/toy.ipynb")
     return root
