@@ -1,9 +1,10 @@
 """Where notebooks run: threads that each watch a process, or the workers of Dask."""
 
+import queue
 import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 from kanbook.progress import Progress
@@ -43,18 +44,30 @@ def outcomes(
         waiting: dict[Future[Outcome], Task] = {
             pool.submit(call, job): task for task, job in jobs.items()
         }
+        # A queue without Python locks: Ctrl-C inside `concurrent.futures.wait` could
+        # leave a future locked, and then its thread would never end.
+        ended: queue.SimpleQueue[Future[Outcome]] = queue.SimpleQueue()
+        for future in waiting:
+            future.add_done_callback(ended.put)
         try:
             while waiting:
-                done, _ = wait(waiting, timeout=0.5, return_when="FIRST_COMPLETED")
+                one = _next(ended)
                 now = time.perf_counter()
                 progress.tick({name: now - at for name, at in list(began.items())})
-                for future in done:
-                    task = waiting.pop(future)
-                    yield task, _outcome(jobs[task], future)
+                if one is not None:
+                    task = waiting.pop(one)
+                    yield task, _outcome(jobs[task], one)
         finally:
             stop.set()
             for future in waiting:
                 future.cancel()
+
+
+def _next(ended: "queue.SimpleQueue[Future[Outcome]]") -> "Future[Outcome] | None":
+    try:
+        return ended.get(timeout=0.5)
+    except queue.Empty:
+        return None
 
 
 def _outcome(job: Job, future: "Future[Outcome]") -> Outcome:

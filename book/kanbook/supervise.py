@@ -120,7 +120,8 @@ def run_one(
         try:
             outcome = _watch(worker, job, progress, stop, began, log)
         finally:
-            _kill_tree(worker.pid, itself=True)
+            _kill_children(worker.pid)
+            worker.kill()
             worker.wait()
             for pipe in (worker.stdin, worker.stdout):
                 if pipe:
@@ -177,7 +178,7 @@ def _watch(
                 verdict = "memory"
             if verdict:
                 # Only the kernel: the worker still hands over the cells that ended.
-                _kill_tree(worker.pid, itself=False)
+                _kill_children(worker.pid)
                 killed_at = now
         elif now - killed_at > GRACE_SECONDS:
             break
@@ -279,11 +280,7 @@ def _memory_mib(pid: int) -> float:
     return total / 2**20
 
 
-def _kill_tree(pid: int, *, itself: bool) -> None:
-    doomed = _children(pid)
-    if itself:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            doomed.append(psutil.Process(pid))
-    for process in doomed:
+def _kill_children(pid: int) -> None:
+    for process in _children(pid):
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()

@@ -461,7 +461,12 @@ def test_interrupted_command_leaves_no_kernel_and_resumes(
         quick=notebook("1"),
         slow=notebook(note, "time.sleep(600)"),
     )
-    command = [sys.executable, "-m", "kanbook.cli", "run", "--workers", "1"]
+    # Tests started in the background inherit an ignored SIGINT.
+    run = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from kanbook.cli import main; raise SystemExit(main())"
+    )
+    command = [sys.executable, "-c", run, "run", "--workers", "1"]
     process = subprocess.Popen(command, cwd=book, stderr=subprocess.PIPE, text=True)
     pid_file = book / "chapters" / "part" / "pid"
     text = wait_for(
