@@ -36,6 +36,7 @@ serve: book  ## Render the book and serve it on http://localhost:8000
 lint: env  ## Style and types
 	$(BIN)/ruff check -q .
 	$(BIN)/ruff format -q --check .
+	$(BIN)/oxfmt --list-different kanlib/widgets book/static
 	$(BIN)/mypy
 
 test: env lint .venv-nvrtc/.stamp  ## Everything CI checks

@@ -61,7 +61,8 @@ export const brief = (value) => `${Number(value.toPrecision(6))}`.replace("-", "
 const raise = (digits) =>
   [...digits].map((d) => (d === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[d])).join("");
 
-export const subscript = (index) => [...`${index}`].map((d) => "₀₁₂₃₄₅₆₇₈₉"[d]).join("");
+export const subscript = (index) =>
+  [...`${index}`].map((d) => "₀₁₂₃₄₅₆₇₈₉"[d]).join("");
 
 // 2.2e-16 -> "2.2·10⁻¹⁶"
 export function scientific(value) {
@@ -71,7 +72,9 @@ export function scientific(value) {
 }
 
 export function polyline(xs, ys) {
-  return xs.map((x, i) => `${i ? "L" : "M"}${x.toFixed(2)},${ys[i].toFixed(2)}`).join("");
+  return xs
+    .map((x, i) => `${i ? "L" : "M"}${x.toFixed(2)},${ys[i].toFixed(2)}`)
+    .join("");
 }
 
 // Call `draw(width)` now and whenever the element's width changes; returns the way to stop.

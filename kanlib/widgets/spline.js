@@ -22,11 +22,13 @@ const over = (numerator, width) => (width > 0 ? numerator / width : 0);
 function raised(knots, piece, order, x) {
   let values = knots.slice(1).map((_, j) => (j === piece ? 1 : 0));
   for (let p = 1; p <= order; p++) {
-    values = values.slice(1).map(
-      (_, j) =>
-        over((x - knots[j]) * values[j], knots[j + p] - knots[j]) +
-        over((knots[j + p + 1] - x) * values[j + 1], knots[j + p + 1] - knots[j + 1]),
-    );
+    values = values
+      .slice(1)
+      .map(
+        (_, j) =>
+          over((x - knots[j]) * values[j], knots[j + p] - knots[j]) +
+          over((knots[j + p + 1] - x) * values[j + 1], knots[j + p + 1] - knots[j + 1]),
+      );
   }
   return values;
 }
@@ -38,11 +40,13 @@ export function basis(knots, degree, x, derivative = 0) {
   if (derivative === 0) return raised(knots, piece, degree, x);
   if (degree === 0) return new Array(knots.length - 1).fill(0);
   const lower = raised(knots, piece, degree - 1, x);
-  return lower.slice(1).map(
-    (_, j) =>
-      over(degree * lower[j], knots[j + degree] - knots[j]) -
-      over(degree * lower[j + 1], knots[j + degree + 1] - knots[j + 1]),
-  );
+  return lower
+    .slice(1)
+    .map(
+      (_, j) =>
+        over(degree * lower[j], knots[j + degree] - knots[j]) -
+        over(degree * lower[j + 1], knots[j + degree + 1] - knots[j + 1]),
+    );
 }
 
 export const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
@@ -64,7 +68,8 @@ export function edge({ knots, degree, coefficients, base_weight }, x, derivative
 // Where B_k is centered: the mean of its inner knots (degree 0: the middle of its piece).
 export function greville(knots, degree) {
   return knots.slice(0, knots.length - degree - 1).map((_, k) => {
-    const own = degree === 0 ? knots.slice(k, k + 2) : knots.slice(k + 1, k + degree + 1);
+    const own =
+      degree === 0 ? knots.slice(k, k + 2) : knots.slice(k + 1, k + degree + 1);
     return own.reduce((sum, knot) => sum + knot, 0) / own.length;
   });
 }

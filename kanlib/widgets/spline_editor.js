@@ -109,7 +109,8 @@ function render({ model, el }) {
     svg("line", { class: "stem" }, handle);
     svg("circle", { class: "knob" }, handle);
     const value = () => model.get("coefficients")[k];
-    const yOf = (event) => frame.toValue(event.clientY - plot.getBoundingClientRect().top);
+    const yOf = (event) =>
+      frame.toValue(event.clientY - plot.getBoundingClientRect().top);
     let grip = 0; // between the pointer and the knob's center when pressed
     draggable(handle, {
       start(event) {
@@ -172,7 +173,12 @@ function render({ model, el }) {
     const values = curve(samples, state());
     const xs = samples.xs.map(X);
     write(parts.phi, { d: polyline(xs, values.map(Y)) });
-    write(parts.base, { d: polyline(xs, samples.base.map((v) => Y(weight * v))) });
+    write(parts.base, {
+      d: polyline(
+        xs,
+        samples.base.map((v) => Y(weight * v)),
+      ),
+    });
     const labelX = X(right) + 7;
     const [phiY, baseY] = apart(Y(values.at(-1)), Y(weight * silu(right)), 15, area);
     write(parts.phiLabel, { x: labelX, y: phiY + 4 });
@@ -250,7 +256,9 @@ function render({ model, el }) {
 
   function drawNote(knots, degree, coefficients) {
     if (active !== null && active < coefficients.length) {
-      const [from, to] = [knots[active], knots[active + degree + 1]].map((t) => decimal(t));
+      const [from, to] = [knots[active], knots[active + degree + 1]].map((t) =>
+        decimal(t),
+      );
       const value = decimal(coefficients[active]);
       const text = `c${subscript(active)} = ${value} acts only on [${from}, ${to}].`;
       // The handle itself says its value aloud.
@@ -259,12 +267,17 @@ function render({ model, el }) {
     }
     const far = moved < 1e-3 ? scientific : (value) => decimal(value, 3);
     const most = moved === null ? "" : ` φ moved by at most ${far(moved)}.`;
-    write(parts.status, { text: note + most, "aria-live": "polite", "data-moved": moved ?? "" });
+    write(parts.status, {
+      text: note + most,
+      "aria-live": "polite",
+      "data-moved": moved ?? "",
+    });
   }
 
   draggable(parts.probe, {
     start: () => parts.probe.focus({ preventScroll: true }),
-    move: (event) => setProbe(frame.toX(event.clientX - plot.getBoundingClientRect().left)),
+    move: (event) =>
+      setProbe(frame.toX(event.clientX - plot.getBoundingClientRect().left)),
     done: () => {},
   });
   const ends = () => domain(model.get("knots"), model.get("degree"));
@@ -334,17 +347,26 @@ function drawAxes(parts, { X, Y, area, ys, ends, knots }) {
   const { left, right, top, bottom } = area;
   const frame = { x: left, y: top, width: right - left, height: bottom - top };
   write(parts.bumps, { ...frame, viewBox: Object.values(frame).join(" ") });
-  const box = { x: X(ends[0]), y: top, width: X(ends[1]) - X(ends[0]), height: bottom - top };
+  const box = {
+    x: X(ends[0]),
+    y: top,
+    width: X(ends[1]) - X(ends[0]),
+    height: bottom - top,
+  };
   write(parts.inside, box);
   write(parts.zero, { x1: left, x2: right, y1: Y(0), y2: Y(0) });
   write(parts.floor, { x1: left, x2: right, y1: bottom, y2: bottom });
   const inside = [...new Set(knots)].filter((t) => ends[0] <= t && t <= ends[1]);
   const lines = keep(parts.knots, inside.length, () => svg("line"));
-  inside.forEach((t, i) => write(lines[i], { x1: X(t), x2: X(t), y1: top, y2: bottom }));
+  inside.forEach((t, i) =>
+    write(lines[i], { x1: X(t), x2: X(t), y1: top, y2: bottom }),
+  );
   parts.knots.classList.toggle("dense", inside.length > 12);
   const across = ticks(ends[0], ends[1], right - left < 420 ? 4 : 8);
   const xText = keep(parts.xTicks, across.length, () => svg("text"));
-  across.forEach((t, i) => write(xText[i], { x: X(t), y: bottom + 27, text: brief(t) }));
+  across.forEach((t, i) =>
+    write(xText[i], { x: X(t), y: bottom + 27, text: brief(t) }),
+  );
   const up = ticks(ys[0], ys[1], 5);
   const yText = keep(parts.yTicks, up.length, () => svg("text"));
   up.forEach((t, i) => write(yText[i], { x: left - 6, y: Y(t) + 4, text: brief(t) }));
@@ -355,7 +377,10 @@ function drawAxes(parts, { X, Y, area, ys, ends, knots }) {
 function skeleton(root, alt) {
   const parts = {};
   const head = html("div", { class: "head" }, root);
-  indexed(html("span", { class: "formula" }, head), "φ(x) = w·silu(x) + Σ_k c_k B_k(x)");
+  indexed(
+    html("span", { class: "formula" }, head),
+    "φ(x) = w·silu(x) + Σ_k c_k B_k(x)",
+  );
   parts.facts = html("span", { class: "facts" }, head);
   const legend = html("div", { class: "legend", "aria-hidden": "true" }, root);
   for (const [kind, text] of [
