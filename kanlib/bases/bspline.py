@@ -196,6 +196,10 @@ class BSpline:
         knots = torch.from_numpy(self._array).to(device=x.device, dtype=work)
         return bspline_basis(x.to(work), knots, self.degree, derivative).to(x.dtype)
 
+    def tensor(self, device: torch.device | str = "cpu") -> Float[Tensor, "*in knots"]:
+        """Return the knots in float64, as the operations of `kanlib.ops` take them."""
+        return torch.from_numpy(self._array).to(device)
+
     def __repr__(self) -> str:
         """Return an expression that makes an equal spline."""
         if self._is_uniform:

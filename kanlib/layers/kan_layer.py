@@ -23,6 +23,7 @@ from kanlib.layers._arguments import (
 )
 from kanlib.layers._measures import domains, mean_size, share_entropy
 from kanlib.layers._state import StoresKnots
+from kanlib.ops import spline_sum
 
 
 class KANLayer(StoresKnots):
@@ -142,6 +143,8 @@ class KANLayer(StoresKnots):
     def forward(self, x: Float[Tensor, "*batch I"]) -> Float[Tensor, "*batch O"]:
         """Return the layer's outputs; an empty batch gives an empty result."""
         x = self._checked(x)
+        if self._is_spline_sum():
+            return self._spline_sum(x)
         phi = self.basis(x)  # (..., I, K)
         if self.mixing is None:
             weight = (self.coefficients * self.mask.unsqueeze(-1)).flatten(1)
@@ -284,6 +287,17 @@ class KANLayer(StoresKnots):
         """Shared coefficients, repeated for the inputs of each group: (I, K)."""
         repeats = self.in_features // self.functions
         return self.coefficients.repeat_interleave(repeats, dim=0)
+
+    def _is_spline_sum(self) -> bool:
+        """Whether the layer is the operation that has fast implementations."""
+        splines = isinstance(self.basis, BSpline) and self.mixing is None
+        return splines and (self.base is None or self.base is F.silu)
+
+    def _spline_sum(self, x: Tensor) -> Tensor:
+        assert isinstance(self.basis, BSpline)
+        w = None if self.base_weight is None else self.base_weight * self.mask
+        knots, degree = self.basis.tensor(x.device), self.basis.degree
+        return spline_sum(x, self.edge_coefficients(), w, knots, degree)
 
     def _checked(self, x: Tensor) -> Tensor:
         _check.is_floating("KANLayer", "x", x)

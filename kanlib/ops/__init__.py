@@ -4,6 +4,7 @@ from kanlib.ops._cuda import RawKernel, raw_kernel
 from kanlib.ops._report import Report, Row, report
 from kanlib.ops._sources import kernel_files, kernel_names, kernel_source
 from kanlib.ops.bspline import bspline_basis
+from kanlib.ops.spline_sum import spline_sum
 
 __all__ = [
     "RawKernel",
@@ -15,4 +16,5 @@ __all__ = [
     "kernel_source",
     "raw_kernel",
     "report",
+    "spline_sum",
 ]

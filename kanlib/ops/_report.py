@@ -5,6 +5,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 
 from kanlib.ops._cuda import cuda_refusals
+from kanlib.ops._dispatch import numba_refusals
 from kanlib.ops._sources import kernel_files, kernel_names
 
 
@@ -44,8 +45,9 @@ def report() -> Report:
     """Return what can run on this machine, and why the rest cannot.
 
     Returns:
-        One row per reference (plain PyTorch, so it always runs), then one per CUDA
-        kernel, which `raw_kernel` compiles. Printing it gives a table.
+        One row per reference (plain PyTorch, so it always runs), one for what numba
+        compiles for CPUs, and one per CUDA kernel, which `raw_kernel` compiles.
+        Printing it gives a table.
 
     Example:
         >>> from kanlib import ops
@@ -54,10 +56,11 @@ def report() -> Report:
     """
     names = [found.name for found in iter_modules([str(Path(__file__).parent)])]
     references = [Row(name, "reference") for name in names if name[0] != "_"]
+    loops = [Row("spline_sum", "cpu", tuple(numba_refusals()))]
     refusals = tuple(cuda_refusals())
     kernels = [
         Row(f"{name} of {path}", "cuda", refusals)
         for path in kernel_files()
         for name in kernel_names(path)
     ]
-    return Report((*references, *kernels))
+    return Report((*references, *loops, *kernels))

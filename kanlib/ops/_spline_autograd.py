@@ -1,0 +1,163 @@
+"""Gradients of every order for `spline_sum`.
+
+Three functions that differentiate into each other; kanlib.ops._spline_cpu says what
+they compute.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+Dims = tuple[int | None, ...]
+
+
+class Sum(Function):
+    """y[r, o] = Σ s Φ⁽ⁿ⁾ C; ∂/∂x = s · pull(n + 1), ∂/∂C = push(n), ∂/∂s = pull(n)."""
+
+    @staticmethod
+    def forward(x, weight, scale, knots, degree, derivative, base):  # type: ignore[no-untyped-def,override]
+        """Run the compiled operation."""
+        return torch.ops.kanlib.spline_sum(
+            x, weight, scale, knots, degree, derivative, base
+        )
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        """Keep the arguments, and nothing that is as wide as the features."""
+        x, weight, scale, knots, *ctx.options = inputs
+        ctx.save_for_backward(x, weight, scale, knots)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:  # type: ignore[override]
+        """Return gradients that can be differentiated again."""
+        x, weight, scale, knots = ctx.saved_tensors
+        degree, n, base = ctx.options
+        of_x = of_weight = of_scale = None
+        if ctx.needs_input_grad[0]:
+            of_x = _scaled(Pull.apply(x, weight, g, knots, degree, n + 1, base), scale)
+        if ctx.needs_input_grad[1]:
+            of_weight = Push.apply(x, scale, g, knots, degree, n, base)
+        if scale is not None and ctx.needs_input_grad[2]:
+            of_scale = Pull.apply(x, weight, g, knots, degree, n, base)
+        return of_x, of_weight, of_scale, None, None, None, None
+
+    @staticmethod
+    def vmap(info: Any, dims: Dims, x, weight, scale, knots, *options):  # type: ignore[no-untyped-def]
+        """Fold a batch of rows into the rows; other batches go one by one."""
+        if dims[1] is not None or dims[3] is not None:
+            given = (x, weight, scale, knots, *options)
+            return _one_by_one(Sum.apply, info, dims, given)
+        size = info.batch_size
+        x, scale = (_leading(t, d, size) for t, d in ((x, dims[0]), (scale, dims[2])))
+        flat = None if scale is None else scale.flatten(0, 1)
+        y = Sum.apply(x.flatten(0, 1), weight, flat, knots, *options)
+        return y.reshape(size, x.shape[1], y.shape[1]), 0
+
+
+class Pull(Function):
+    """h[r, i] = Σ g Φ⁽ⁿ⁾ C; cotangent v: v · pull(n + 1), push(n; v), sum(n; v)."""
+
+    @staticmethod
+    def forward(x, weight, g, knots, degree, derivative, base):  # type: ignore[no-untyped-def,override]
+        """Run the compiled operation."""
+        return torch.ops.kanlib.spline_pull(
+            x, weight, g, knots, degree, derivative, base
+        )
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        """Keep the arguments."""
+        x, weight, g, knots, *ctx.options = inputs
+        ctx.save_for_backward(x, weight, g, knots)
+
+    @staticmethod
+    def backward(ctx: Any, v: Tensor) -> Any:  # type: ignore[override]
+        """Return gradients that can be differentiated again."""
+        x, weight, g, knots = ctx.saved_tensors
+        degree, n, base = ctx.options
+        of_x = of_weight = of_g = None
+        if ctx.needs_input_grad[0]:
+            of_x = v * Pull.apply(x, weight, g, knots, degree, n + 1, base)
+        if ctx.needs_input_grad[1]:
+            of_weight = Push.apply(x, v, g, knots, degree, n, base)
+        if ctx.needs_input_grad[2]:
+            of_g = Sum.apply(x, weight, v, knots, degree, n, base)
+        return of_x, of_weight, of_g, None, None, None, None
+
+    @staticmethod
+    def vmap(info: Any, dims: Dims, x, weight, g, knots, *options):  # type: ignore[no-untyped-def]
+        """Fold a batch of rows into the rows; other batches go one by one."""
+        if dims[1] is not None or dims[3] is not None:
+            arguments = (x, weight, g, knots, *options)
+            return _one_by_one(Pull.apply, info, dims, arguments)
+        size = info.batch_size
+        x, g = (_leading(t, d, size) for t, d in ((x, dims[0]), (g, dims[2])))
+        h = Pull.apply(x.flatten(0, 1), weight, g.flatten(0, 1), knots, *options)
+        return h.reshape(x.shape), 0
+
+
+class Push(Function):
+    """P[f, i, o] = Σ_r s Φ⁽ⁿ⁾ g; cotangent U: s · pull(n + 1), pull(n), sum(n)."""
+
+    @staticmethod
+    def forward(x, scale, g, knots, degree, derivative, base):  # type: ignore[no-untyped-def,override]
+        """Run the compiled operation."""
+        return torch.ops.kanlib.spline_push(
+            x, scale, g, knots, degree, derivative, base
+        )
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        """Keep the arguments."""
+        x, scale, g, knots, *ctx.options = inputs
+        ctx.save_for_backward(x, scale, g, knots)
+
+    @staticmethod
+    def backward(ctx: Any, u: Tensor) -> Any:  # type: ignore[override]
+        """Return gradients that can be differentiated again."""
+        x, scale, g, knots = ctx.saved_tensors
+        degree, n, base = ctx.options
+        of_x = of_scale = of_g = None
+        if ctx.needs_input_grad[0]:
+            of_x = _scaled(Pull.apply(x, u, g, knots, degree, n + 1, base), scale)
+        if scale is not None and ctx.needs_input_grad[1]:
+            of_scale = Pull.apply(x, u, g, knots, degree, n, base)
+        if ctx.needs_input_grad[2]:
+            of_g = Sum.apply(x, u, scale, knots, degree, n, base)
+        return of_x, of_scale, of_g, None, None, None, None
+
+    @staticmethod
+    def vmap(info: Any, dims: Dims, *arguments):  # type: ignore[no-untyped-def]
+        """One by one: each result sums over rows of its own."""
+        return _one_by_one(Push.apply, info, dims, arguments)
+
+
+def _scaled(h: Tensor, scale: Tensor | None) -> Tensor:
+    return h if scale is None else scale * h
+
+
+def _leading(tensor: Tensor | None, dim: int | None, size: int) -> Any:
+    """Bring the batch axis to the front; repeat what has none."""
+    if tensor is None:
+        return None
+    if dim is None:
+        return tensor.expand(size, *tensor.shape)
+    return tensor.movedim(dim, 0)
+
+
+def _one_by_one(
+    apply: Callable[..., Tensor], info: Any, dims: Dims, arguments: tuple[Any, ...]
+) -> tuple[Tensor, int]:
+    results = [
+        apply(
+            *(
+                value if dim is None else value.select(dim, number)
+                for value, dim in zip(arguments, dims, strict=True)
+            )
+        )
+        for number in range(info.batch_size)
+    ]
+    return torch.stack(results), 0
