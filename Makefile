@@ -8,7 +8,7 @@ BIN = .venv/bin
 EXTRAS = data plot widgets save book test peers cluster
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help env book serve test lint long bench budget refresh lock clean
+.PHONY: help env book epub pdf zip downloads serve test lint long bench budget refresh lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,13 +30,25 @@ env: .venv/.stamp  ## Create .venv from the lock (CPU torch, no CUDA package)
 book: env  ## Execute what changed and render the book to _build/html
 	$(BIN)/kanbook build
 
+epub: env  ## The book as an EPUB, _build/*.epub
+	$(BIN)/kanbook build --format epub
+
+pdf: env  ## The book as a PDF, _build/*.pdf (needs XeLaTeX; skipped without)
+	$(BIN)/kanbook build --format pdf
+
+zip: env  ## The site as one file, _build/*.zip, to read without a server
+	$(BIN)/kanbook build --format zip
+
+downloads: env  ## The site with EPUB, PDF and zip to download
+	$(BIN)/kanbook build --format all
+
 serve: book  ## Render the book and serve it on http://localhost:8000
 	$(BIN)/python -m http.server --directory _build/html --bind 127.0.0.1 8000
 
 lint: env  ## Style and types
 	$(BIN)/ruff check -q .
 	$(BIN)/ruff format -q --check .
-	$(BIN)/oxfmt --list-different kanlib/widgets book/static
+	$(BIN)/oxfmt --list-different kanlib/widgets book/static tests/widgets/js
 	$(BIN)/mypy
 
 test: env lint .venv-nvrtc/.stamp  ## Everything CI checks

@@ -2,7 +2,8 @@
 
 Each notebook gives one item `execution`, which fails if it did not run to its end, and
 one item for each code cell. Only cells tagged `nbval-check-output` are compared as
-text; claim records are compared by id everywhere, within their own tolerance.
+text; claim records and the data of figures are compared everywhere, within their own
+tolerance.
 
 Run in parallel by `--dist loadfile`, so that one worker judges a whole notebook.
 """
@@ -13,15 +14,17 @@ from typing import Any
 
 import nbformat
 import pytest
+from kanbook import figure_data, numbers, statements
 from kanbook.pytest_plugin import executions
 from nbval.plugin import IPyNbCell, IPyNbFile, coalesce_streams
 
-from kanlib.claims import compare
+from kanlib.claims import CHECK_MIME, NUMBER_MIME, compare
 
 CLAIM = "application/vnd.kanlib.claim+json"
 HERE = Path(__file__).resolve().parent
 # A figure's bundle carries PNG and HTML of it; fonts and library versions change both.
-SKIPPED = (CLAIM, "text/html", "image/svg+xml")
+# Its data are compared on their own.
+SKIPPED = (CLAIM, CHECK_MIME, NUMBER_MIME, "text/html", "image/svg+xml")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Any:
@@ -105,6 +108,9 @@ class ChapterCell(IPyNbCell):
             if output.get("name") == "stderr":
                 self.raise_cell_error("wrote to stderr", output.text)
         self._judge_claims(outputs)
+        self._judge_checks(outputs)
+        self._judge_numbers(outputs)
+        self._judge_figures(outputs)
         if self.options["check"]:
             self._judge_text(outputs)
 
@@ -124,21 +130,53 @@ class ChapterCell(IPyNbCell):
                 "claims differ from the committed", "\n".join(problems)
             )
 
+    def _judge_checks(self, outputs: list[Any]) -> None:
+        problems = statements.moved(self.cell.outputs, outputs)
+        if problems:
+            self.raise_cell_error(
+                "checks of statements differ from the committed; if the new ones are "
+                "right, run kanbook refresh",
+                "\n".join(problems),
+            )
+
+    def _judge_numbers(self, outputs: list[Any]) -> None:
+        problems = numbers.moved(self.cell.outputs, outputs)
+        if problems:
+            self.raise_cell_error(
+                "numbers differ from the committed; if the new ones are right, run "
+                "kanbook refresh",
+                "\n".join(problems),
+            )
+
+    def _judge_figures(self, outputs: list[Any]) -> None:
+        problems = figure_data.moved(self.cell.outputs, outputs)
+        if problems:
+            self.raise_cell_error(
+                "the data of a figure differ from the committed; if the new ones are "
+                "right, run kanbook refresh; if another machine may differ so much, "
+                "give the figure a larger tolerance",
+                "\n".join(problems),
+            )
+
     def _judge_text(self, outputs: list[Any]) -> None:
         if self.cell.execution_count is None:
             self.raise_cell_error(
                 "tagged nbval-check-output but committed without having run; "
                 "run kanbook refresh"
             )
-        # Claims have been judged within their tolerance; their text is not compared.
-        new = [o for o in outputs if CLAIM not in o.get("data", {})]
-        old = [o for o in self.cell.outputs if CLAIM not in o.get("data", {})]
+        # Records have been judged within their tolerance; their text is not compared.
+        new, old = _unjudged(outputs), _unjudged(self.cell.outputs)
         if not self.compare_outputs(new, coalesce_streams(old)):
             self.raise_cell_error(
                 "outputs differ from the committed; if the new ones are right, "
                 "run kanbook refresh",
                 "\n".join(self.comparison_traceback),
             )
+
+
+def _unjudged(outputs: list[Any]) -> list[Any]:
+    judged = {CLAIM, NUMBER_MIME}
+    return [output for output in outputs if not judged & output.get("data", {}).keys()]
 
 
 def _claims(outputs: list[Any]) -> dict[str, dict[str, Any]]:

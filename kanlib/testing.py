@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from kanlib._gap import largest_gap
 from kanlib.bases import Basis, fit_coefficients
 
 __all__ = ["BASIS_LAWS", "agree", "basis_laws", "layer_laws"]
@@ -86,7 +87,7 @@ def attributes_law(basis: Basis) -> None:
 def shapes_law(basis: Basis) -> None:
     """(...) becomes (..., K) for any shape and strides, pointwise; x is not changed."""
     name, x = "shapes", _points(basis, 12)
-    expected, kept = basis(x), x.clone()
+    kept, expected = x.clone(), basis(x)
     _holds(torch.equal(x, kept), name, basis, "the call changed x in place")
     rest, size = x.shape[1:], (basis.size,)
     for lead in ((12,), (3, 4), (2, 1, 6), (0,), (2, 0), ()):
@@ -302,7 +303,7 @@ def agree(
             f"agree: shapes differ: naive gives {tuple(first.shape)}, library "
             f"{tuple(second.shape)}."
         )
-    gap, where = _largest_gap(first, second)
+    gap, where = largest_gap(first, second)
     if not gap < atol:
         raise AssertionError(
             f"agree: the largest difference is {gap:.2e} at index {where}, not below "
@@ -339,19 +340,6 @@ def _own_input(jacobian: Tensor, x: Tensor) -> Tensor:
     return jacobian.diagonal(dim1=1, dim2=3).transpose(1, 2)
 
 
-def _largest_gap(first: Tensor, second: Tensor) -> tuple[float, tuple[int, ...]]:
-    """Return max |first − second| and where; a one-sided NaN or ∞ is a gap of ∞."""
-    if first.numel() == 0:
-        return 0.0, ()
-    first, second = first.double(), second.double()
-    alike = (first == second) | (first.isnan() & second.isnan())
-    gaps = torch.where(alike, 0.0, (first - second).abs())
-    gaps = torch.where(gaps.isnan(), math.inf, gaps)
-    flat = int(gaps.argmax())
-    place = torch.unravel_index(torch.tensor(flat), gaps.shape)
-    return float(gaps.flatten()[flat]), tuple(int(index) for index in place)
-
-
 def _same(
     law: str,
     subject: Any,
@@ -370,7 +358,7 @@ def _same(
         f"{said}shape {shapes[0]}, not {shapes[1]}",
     )
     x, found, expected = x.detach(), found.detach(), expected.detach()
-    gap, where = _largest_gap(found, expected)
+    gap, where = largest_gap(found, expected)
     scale = max(1.0, float(expected.abs().max())) if expected.numel() else 1.0
     if gap > tolerance * scale or math.isnan(scale):
         place = x[where[: x.ndim]] if x.shape == found.shape[: x.ndim] else x

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 import yaml
+from kanbook.latex import PACKAGES
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -23,8 +24,8 @@ def steps(workflow: dict) -> list[dict]:
     return [step for job in workflow["jobs"].values() for step in job["steps"]]
 
 
-def test_both_workflows_are_here() -> None:
-    assert [path.stem for path in WORKFLOWS] == ["publish", "test"]
+def test_all_workflows_are_here() -> None:
+    assert [path.stem for path in WORKFLOWS] == ["publish", "test", "weekly"]
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
@@ -40,6 +41,8 @@ def test_actions_are_pinned_and_commands_exist(path: pathlib.Path) -> None:
         command = step["run"].split()
         if command[0] == "make":
             assert set(command[1:]) <= TARGETS
+        elif command[:2] == ["sudo", "apt-get"]:
+            assert command[2:] in (["update"], ["install", "-y", *PACKAGES.split()])
         else:
             assert command == ["bash", ".ci/run"]
 
@@ -50,13 +53,34 @@ def test_workflows_use_supported_pythons() -> None:
     assert workflow["jobs"]["test"]["strategy"]["matrix"]["python"] == ["3.11", "3.13"]
 
 
-def test_publish_uploads_what_make_book_renders() -> None:
+def test_the_weekly_run_makes_the_pdf_or_fails() -> None:
+    workflow = parsed(ROOT / ".github" / "workflows" / "weekly.yml")
+    assert workflow["on"].keys() == {"schedule", "workflow_dispatch"}
+    commands = [step["run"] for step in steps(workflow) if "run" in step]
+    assert commands.index("sudo apt-get update") == 0
+    assert {"make pdf", "make long"} <= set(commands)
+    # `make pdf` skips where there is no TeX; this does not.
+    (kept,) = [s for s in steps(workflow) if "upload-artifact" in s.get("uses", "")]
+    assert kept["with"]["path"] == "_build/*.pdf"
+    assert kept["with"]["if-no-files-found"] == "error"
+
+
+def test_contributors_learn_what_the_pdf_needs() -> None:
+    page = (ROOT / "book" / "pages" / "contributing.md").read_text("utf-8")
+    (line,) = [one for one in page.splitlines() if "apt-get install" in one]
+    assert line.split()[-len(PACKAGES.split()) :] == PACKAGES.split()
+
+
+def test_publish_uploads_what_make_downloads_renders() -> None:
     workflow = parsed(ROOT / ".github" / "workflows" / "publish.yml")
     assert workflow["permissions"] == {
         "contents": "read",
         "pages": "write",
         "id-token": "write",
     }
+    commands = [step["run"] for step in steps(workflow) if "run" in step]
+    assert commands[0] == "bash .ci/run"
+    assert commands[-1] == "make downloads"
     (upload,) = [s for s in steps(workflow) if "upload-pages" in s.get("uses", "")]
     assert upload["with"]["path"] == "_build/html"
     assert workflow["jobs"]["deploy"]["needs"] == "build"

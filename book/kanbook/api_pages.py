@@ -124,7 +124,7 @@ class ApiIndex(Generated):
             ]
             # A fence of backticks may not have backticks in its first line.
             title = f":::{{rubric}} {{doc}}`{module} </{page}>`\n:::"
-            options = [":class: kl-api-index", ":widths: 30 70"]
+            options = [":class: kl-api-index", ":stub-columns: 1", ":widths: 30 70"]
             found += self.markdown(title)
             found += self.markdown("```{list-table}", *options, "", *rows, "```")
         return found

@@ -9,8 +9,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -38,7 +39,11 @@ class BuildFailed(Exception):
 
 
 def build(
-    root: Path, *, executed: Path | None, warnings_as_errors: bool = True
+    root: Path,
+    *,
+    executed: Path | None,
+    warnings_as_errors: bool = True,
+    downloads: Sequence[Path] = (),
 ) -> Path:
     """Render the book to `root/_build/html` and return that folder.
 
@@ -50,20 +55,64 @@ def build(
         executed: The folder of executed copies; None renders the committed notebooks. A
             chapter without a copy is rendered as committed, and its page says so.
         warnings_as_errors: Fail on every warning; else warnings go to standard error.
+        downloads: Files that the site carries in `downloads` and offers on its first
+            page.
 
     Raises:
         BuildFailed: `_config.yml` or `_toc.yml` is missing or broken, a page gives a
             warning, or Sphinx fails.
     """
     root = root.resolve()
+    offered = [[path.name, path.stat().st_size] for path in downloads]
+    with rendered(
+        root,
+        "html",
+        executed=executed,
+        strict=warnings_as_errors,
+        settings={"kanbook_downloads": offered},
+    ) as made:
+        for path in downloads:
+            (made / "downloads").mkdir(exist_ok=True)
+            shutil.copy2(path, made / "downloads")
+        return replace(root / "_build" / "html", made)
+
+
+@contextlib.contextmanager
+def rendered(
+    root: Path,
+    builder: str,
+    *,
+    executed: Path | None,
+    strict: bool = True,
+    settings: Mapping[str, Any] | None = None,
+    epoch: int | None = None,
+) -> Iterator[Path]:
+    """Render the book with one of Sphinx's builders and yield the folder, whole.
+
+    It lies in a scratch folder that is removed afterwards; move out what shall stay.
+
+    Args:
+        root: The folder that holds `_config.yml` and `_toc.yml`.
+        builder: Sphinx's name for it: "html", "epub" or "latex".
+        executed: The folder of executed copies; None renders the committed notebooks.
+        strict: Fail on every warning; else warnings go to standard error.
+        settings: Sphinx's own settings, over those of `_config.yml`.
+        epoch: The second since 1970 that is taken for now; None asks the clock.
+
+    Raises:
+        BuildFailed: as for `build`.
+    """
+    root = root.resolve()
     if problems := _broken(root):
         raise BuildFailed(problems)
-    with _scratch(root / "_build") as scratch:
+    with scratch(root / "_build") as folder:
         job = {
             "root": str(root),
-            "html": str(scratch / "html"),
+            "builder": builder,
+            "folder": str(folder / builder),
             "executed": "" if executed is None else str(executed.resolve()),
-            "strict": warnings_as_errors,
+            "strict": strict,
+            "settings": dict(settings or {}),
         }
         done = subprocess.run(
             [sys.executable, "-m", "kanbook.render"],
@@ -72,9 +121,11 @@ def build(
             text=True,
             encoding="utf-8",
             cwd=root,
+            env=_dated(epoch),
             check=False,
         )
-        said = list(_messages(done.stderr, root))
+        # A first page is resolved more than once, and says the same each time.
+        said = list(dict.fromkeys(_messages(done.stderr, root)))
         if done.returncode and DISK_FULL in done.stderr:
             # Sphinx says it once for each file that it could not write.
             raise BuildFailed(
@@ -85,7 +136,7 @@ def build(
             raise BuildFailed(said or ["\n    ".join(["Sphinx stopped.", *tail])])
         for message in said:
             print(message, file=sys.stderr)
-        return _replace(root / "_build" / "html", scratch / "html")
+        yield folder / builder
 
 
 def _broken(root: Path) -> list[str]:
@@ -120,8 +171,13 @@ def _broken(root: Path) -> list[str]:
     ]
 
 
+def _dated(epoch: int | None) -> dict[str, str] | None:
+    return None if epoch is None else {**os.environ, "SOURCE_DATE_EPOCH": str(epoch)}
+
+
 @contextlib.contextmanager
-def _scratch(parent: Path) -> Iterator[Path]:
+def scratch(parent: Path) -> Iterator[Path]:
+    """Yield a folder inside `parent` that is removed afterwards."""
     parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=parent, prefix=".site-"))
     try:
@@ -130,9 +186,12 @@ def _scratch(parent: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _replace(target: Path, fresh: Path) -> Path:
+def replace(target: Path, fresh: Path) -> Path:
+    """Put a fresh file or folder in the place of an old one and return its path.
+
+    The old one goes beside the fresh one, into the scratch folder that is removed.
+    """
     if target.exists():
-        # The old site goes to the scratch folder, which is removed after this.
         target.rename(fresh.with_name("old"))
     fresh.rename(target)
     return target

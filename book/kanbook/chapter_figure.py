@@ -1,11 +1,17 @@
 """A chapter's moving figure on another page: {chapter-figure} PAGE CELL."""
 
+import base64
+import hashlib
 import json
+import os
+from pathlib import Path
 
 from docutils import nodes
 from myst_nb.sphinx_ import NbMetadataCollector
 
 from kanbook.directives import Generated
+from kanbook.files import write_whole
+from kanbook.printed import still_of
 from kanbook.still import WIDGET_STATE, WIDGET_VIEW, widget_of
 
 
@@ -22,6 +28,8 @@ class ChapterFigure(Generated):
                 f"no chapter {page!r}; expected one of {', '.join(self.site.chapters)}"
             )
         notebook = json.loads(self.site.source(page).read_text("utf-8"))
+        if self.on_paper:
+            return [self._still(still_of(notebook, cell))]
         view, state = widget_of(notebook, cell)
         self._script(WIDGET_STATE, type=WIDGET_STATE, body=_in_html(state))
         for path, attributes in self.config.nb_ipywidgets_js.items():
@@ -29,6 +37,15 @@ class ChapterFigure(Generated):
         script = f'<script type="{WIDGET_VIEW}">{_in_html(view)}</script>'
         # The class under which the chapter's own page shows its outputs.
         return [nodes.container("", *self.html(script), classes=["cell_output"])]
+
+    def _still(self, picture: tuple[str, str]) -> nodes.Node:
+        png, alt = picture
+        content = base64.b64decode(png)
+        name = hashlib.sha256(content).hexdigest()
+        path = Path(self.env.app.outdir).with_name("stills") / f"{name}.png"
+        write_whole(path, content)
+        uri = "/" + os.path.relpath(path, self.env.app.srcdir)
+        return nodes.image("", uri=uri, alt=alt, width="100%")
 
     def _script(self, key: str, path: str | None = None, **attributes: str) -> None:
         NbMetadataCollector.add_js_file(

@@ -85,7 +85,15 @@ def _parser() -> argparse.ArgumentParser:
         "build",
         help="execute what changed, then render",
         description="Execute the chapters that changed, then render the book to "
-        "_build/html. If anything is wrong, the last good site stays.",
+        "_build/html, or another format to a file in _build. If anything is wrong, "
+        "the last good one stays.",
+    )
+    build.add_argument(
+        "--format",
+        choices=["html", "epub", "pdf", "zip", "all"],  # editions.FORMATS
+        default="html",
+        help="epub, pdf (needs TeX), zip (of the site), or all: the site with the "
+        "other three to download (default html)",
     )
     _add_limits(build)
     build.set_defaults(command=_build)
@@ -100,8 +108,8 @@ def _parser() -> argparse.ArgumentParser:
     ledger.add_argument(
         "--diff",
         metavar="REV",
-        help="what changed since a git revision; a condition that changed together "
-        "with its measurement is marked",
+        help="what changed since a git revision, or between two (OLD..NEW); a "
+        "condition that changed together with its measurement is marked",
     )
     ledger.set_defaults(command=_ledger)
 
@@ -193,7 +201,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _build(options: argparse.Namespace) -> int:
-    from kanbook.build import BuildFailed, build
+    from kanbook.build import BuildFailed
+    from kanbook.editions import make
     from kanbook.reports import executed_folder
 
     root = find_root()
@@ -201,11 +210,11 @@ def _build(options: argparse.Namespace) -> int:
         print("the book was not rendered; mend these chapters first", file=sys.stderr)
         return 1
     try:
-        html = build(root, executed=executed_folder(root))
+        said = make(root, options.format, executed=executed_folder(root))
     except BuildFailed as error:
         print(f"kanbook: {error}", file=sys.stderr)
         return 1
-    print(f"the book: {html / 'index.html'}")
+    print("\n".join(said))
     return 0
 
 
@@ -231,9 +240,12 @@ def _ledger(options: argparse.Namespace) -> int:
 def _refresh(options: argparse.Namespace) -> int:
     import nbformat
 
-    from kanbook.refresh import refresh
+    from kanbook.refresh import prepare, refresh
 
-    executions, ok = _execute(options, find_root())
+    root = find_root()
+    for chapter in find_chapters(root, options.slugs):
+        prepare(chapter)
+    executions, ok = _execute(options, root)
     for execution in executions:
         if not execution.ok:
             continue

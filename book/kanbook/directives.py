@@ -8,14 +8,19 @@ from typing import Any
 import yaml
 from docutils import nodes
 from docutils.statemachine import StringList
+from sphinx import addnodes
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from kanbook import address, fragments
+from kanbook import address, fragments, print_records
 from kanbook.site import Site
+from kanlib.claims import _cards
 
 logger = logging.getLogger(__name__)
+
+LINES_A_CELL = 10_000
+"""How myst-nb numbers a notebook's lines: line 3 of cell 2 is 20,003."""
 
 
 def site_of(env: BuildEnvironment) -> Site:
@@ -59,6 +64,11 @@ class Generated(SphinxDirective):
         """The book as this build sees it."""
         return site_of(self.env)
 
+    @property
+    def on_paper(self) -> bool:
+        """Whether this build is a print edition, which shows no HTML of ours."""
+        return bool(self.env.app.builder.name != "html")
+
     def html(self, text: str) -> list[nodes.Node]:
         """Return `text` as HTML that stands as it is."""
         return [nodes.raw("", text, format="html")]
@@ -76,12 +86,19 @@ class ClaimsLedger(Generated):
     """Every claim of the book in one table."""
 
     def made(self) -> list[nodes.Node]:
-        """Return the table with its controls."""
+        """Return the table with its controls; on paper a short one a chapter."""
+        if self.on_paper:
+            tally = print_records.tally_text(self.site.records)
+            return self.markdown(tally, "", *map(self._printed, self.site.chapters))
         known = address.parse(self.config.kanbook_address)
         issues = f"{known.repository}/issues/new" if known else ""
         titles = {page: chapter_title(self.site, page) for page in self.site.chapters}
         root = to_root(self.env.docname)
         return self.html(fragments.ledger_html(self.site.records, titles, root, issues))
+
+    def _printed(self, page: str) -> str:
+        table = print_records.index_markdown(self.site.claims(page))
+        return f":::{{rubric}} {{doc}}`/{page}`\n:::\n\n{table}\n"
 
 
 class ClaimsTally(Generated):
@@ -89,6 +106,8 @@ class ClaimsTally(Generated):
 
     def made(self) -> list[nodes.Node]:
         """Return the badges."""
+        if self.on_paper:
+            return self.markdown(print_records.tally_text(self.site.records))
         return self.html(fragments.tally_html(self.site.records))
 
 
@@ -128,35 +147,6 @@ class Roadmap(Generated):
             if open_:
                 lines.append(f"{part}\n: {'; '.join(open_)}.\n")
         return self.markdown(*lines) if lines else []
-
-
-class Notation(Generated):
-    """The symbols of `book/notation.yml`, one table for each group."""
-
-    def made(self) -> list[nodes.Node]:
-        """Return the tables."""
-        found: list[nodes.Node] = []
-        for group, symbols in self.site.yaml("book/notation.yml").items():
-            head = "* - Symbol\n  - Meaning\n  - Shape\n  - Unit\n  - In code"
-            rows = [
-                f"* - ${row['symbol']}$\n  - {row['meaning']}\n"
-                f"  - {row.get('shape', 'scalar')}\n  - {row.get('unit', '–')}\n"
-                f"  - {_code(row.get('code'))}"
-                for row in symbols
-            ]
-            options = [
-                ":header-rows: 1",
-                ":class: kl-notation",
-                ":widths: 13 41 16 12 18",
-            ]
-            found += self.markdown(f"```{{rubric}} {group}\n```")
-            table = ["```{list-table}", *options, "", head, *rows, "```"]
-            found += self.markdown(*table)
-        return found
-
-
-def _code(name: str | None) -> str:
-    return f"`{name}`" if name else "–"
 
 
 class HowToCite(Generated):
@@ -213,25 +203,67 @@ class GpuRecords(Generated):
 
 
 class ClaimRole(SphinxRole):
-    """A claim's id as a link to its card: {claim}`kan.3b`."""
+    """A claim's badge, id and verdict, as a link to its card: {claim}`kan.3b`."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        """Return the link; an unknown id is a warning."""
+        """Return the badge; an unknown id is a warning."""
         self.env.kanbook_generated.add(self.env.docname)  # type: ignore[attr-defined]
-        found = {record["id"]: record for record in site_of(self.env).records}
+        site = site_of(self.env)
+        found = {record["id"]: record for record in site.records}
         if self.text not in found:
             listed = ", ".join(found) or "none"
             logger.warning(
-                "claim %r is not in the ledger; expected one of: %s. Mend the id, or "
-                "record the claim in its chapter.",
+                "%s: claim %r is not in the ledger; expected one of: %s. Mend the id, "
+                "or record the claim in its chapter.",
+                place_of(site, self.env.docname, self.lineno),
                 self.text,
                 listed,
                 location=self.get_location(),
             )
             return [nodes.literal("", self.text)], []
-        root = to_root(self.env.docname)
-        link = fragments.claim_link_html(found[self.text], root)
-        return [nodes.raw("", link, format="html")], []
+        record = found[self.text]
+        if self.env.app.builder.name == "html":
+            badge = fragments.claim_link_html(record, to_root(self.env.docname))
+            return [nodes.raw("", badge, format="html")], []
+        words = f"[{_cards.MARKS[record['verdict']]} {self.text}]"
+        paper = addnodes.pending_xref(
+            "",
+            nodes.inline("", words),
+            refdomain="std",
+            reftype="ref",
+            reftarget=print_records.label(record["id"]).lower(),
+            refdoc=self.env.docname,
+            refexplicit=True,
+            refwarn=True,
+        )
+        return [paper], []
+
+
+class VerdictRole(SphinxRole):
+    """A verdict in its color: {verdict}`not tested`."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Return the word with the class that colors it."""
+        slug = self.text.replace(" ", "-")
+        classes = ["kl-verdict", f"kl-verdict--{slug}"]
+        return [nodes.inline("", self.text, classes=classes)], []
+
+
+def place_of(site: Site, page: str, line: int) -> str:
+    """Say where on a page a message is about: file, and cell of a notebook.
+
+    Args:
+        site: The book.
+        page: The page, such as "chapters/kan/kan".
+        line: What docutils holds for a line; in a notebook it counts 10,000 a cell.
+    """
+    if page not in site.chapters:
+        return page
+    number = line // LINES_A_CELL
+    cells = json.loads(site.chapters[page].path.read_text("utf-8"))["cells"]
+    known = 0 < number <= len(cells)
+    name = f" (id {cells[number - 1]['id']})" if known else ""
+    return f"{page}.ipynb, cell {number}{name}"
 
 
 def chapter_title(site: Site, page: str) -> str:
@@ -250,7 +282,6 @@ DIRECTIVES: dict[str, type[Generated]] = {
     "claims-tally": ClaimsTally,
     "book-chapters": BookChapters,
     "roadmap": Roadmap,
-    "notation": Notation,
     "how-to-cite": HowToCite,
     "gpu-records": GpuRecords,
 }

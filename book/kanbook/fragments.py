@@ -197,12 +197,15 @@ def _row(
 
 
 def claim_link_html(record: Record, to_root: str) -> str:
-    """A claim's id as a link to its card, colored by its verdict."""
+    """A claim's badge: its id and its verdict's mark, as a link to its card."""
     name, verdict = escape(record["id"]), record["verdict"]
     return (
-        f'<a class="kl-claim-link kl-verdict--{verdict.replace(" ", "-")}" '
+        f'<a class="kl-claim-link kl-verdict--{verdict.replace(" ", "-")}" data-card '
         f'href="{to_root}{record["chapter"]}.html#claim-{name}" '
-        f'title="{escape(record["statement"])} Verdict: {escape(verdict)}.">{name}</a>'
+        f'title="{escape(record["statement"])} Verdict: {escape(verdict)}.">'
+        f'<span class="kl-claim-link__mark" aria-hidden="true">'
+        f"{_cards.MARKS[verdict]}</span>{name}"
+        f'<span class="visually-hidden">, {escape(verdict)}</span></a>'
     )
 
 

@@ -192,14 +192,15 @@ def _cell(value: Any) -> Any:
 
 
 def diff(root: Path, rev: str) -> list[str]:
-    """Return how the committed notebooks' claims moved since a git revision.
+    """Return how the notebooks' claims moved since a git revision, or between two.
 
     A condition that changed together with its measurement is marked CONDITION, because
     it must be committed before the run that it judges.
 
     Args:
         root: The folder that holds `_toc.yml`.
-        rev: Any revision that git knows, such as "HEAD~1" or "main".
+        rev: Any revision that git knows, such as "HEAD~1" or "main", to compare with
+            the notebooks as they are; or two, such as "HEAD~5..HEAD".
 
     Returns:
         One line for each claim that is new, gone or changed; empty if none is.
@@ -207,8 +208,10 @@ def diff(root: Path, rev: str) -> list[str]:
     Raises:
         ValueError: git cannot read `rev`, "git cannot read".
     """
-    before = {record["id"]: record for record in _collect_at(root, rev)}
-    after = {record["id"]: record for record in collect(root, None)}
+    old, _, new = rev.partition("..")
+    found = _collect_at(root, new) if new else collect(root, None)
+    before = {record["id"]: record for record in _collect_at(root, old)}
+    after = {record["id"]: record for record in found}
     lines = [
         f"{name}: new, {record['verdict']}"
         for name, record in after.items()
@@ -245,7 +248,7 @@ def _collect_at(root: Path, rev: str) -> list[Record]:
         path = Path(name)
         if path.suffix == ".ipynb" and len(path.parts) == 3:
             text = _git(root, rev, "show", f"{rev}:./{name}")
-            found += records(read_notebook(text, f"{name} at {rev}"))
+            found += in_order(records(read_notebook(text, f"{name} at {rev}")))
     return found
 
 

@@ -2,7 +2,11 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
 
 from kanbook.cells import (
     Cell,
@@ -14,9 +18,11 @@ from kanbook.cells import (
     tags_of,
     tree_of,
 )
+from kanbook.statements import INJECTED
 from kanbook.still import WIDGET_VIEW
 
 CLAIM = "application/vnd.kanlib.claim+json"
+FIGURE = "kanlib.plotting.figure(draw, alt=...)"
 ADDRESS = re.compile(r"\bat 0x[0-9a-f]{6,}")
 
 
@@ -54,28 +60,94 @@ def check_rules(notebook: Notebook) -> Iterator[str]:
 
 
 def figure_rules(notebook: Notebook) -> Iterator[str]:
-    """Every figure has alt text, and at least one moves."""
-    widgets = False
+    """Every picture keeps its rules and shows its data; at least one figure moves."""
+    yield from picture_rules(notebook)
     for number, cell in code_cells(notebook):
         for data in bundles_of(cell):
-            widgets |= WIDGET_VIEW in data and "try-it" not in tags_of(cell)
-            if "image/png" in data or "image/svg+xml" in data:
-                text = "".join(data.get("text/plain", ""))
-                if not re.match(r"Figure: \S", text):
-                    yield (
-                        f"cell {number} shows a figure without alt text; expected it "
-                        "from kanlib.plotting.figure(draw, alt=...)"
-                    )
-            for image in re.findall(
-                r"<img\b[^>]*>", "".join(data.get("text/html", ""))
-            ):
-                if not re.search(r"\balt=([\"'])\s*\S", image):
-                    yield f"cell {number} shows an <img> without alt text; expected one"
-    if not widgets:
+            html = "".join(data.get("text/html", ""))
+            if html.count('class="kl-figure"') != html.count('class="kl-data"'):
+                yield (
+                    f"cell {number} shows a figure without its data; expected the "
+                    "table that kanlib.plotting puts below it. Run kanbook refresh"
+                )
+    if not any(
+        WIDGET_VIEW in data and "try-it" not in tags_of(cell)
+        for _, cell in code_cells(notebook)
+        for data in bundles_of(cell)
+    ):
         yield "no figure is a widget; expected at least one outside the try-it cell"
+
+
+def picture_rules(notebook: Notebook) -> Iterator[str]:
+    """Every picture has alternative text, and none is made by pyplot."""
+    for number, cell in code_cells(notebook):
+        found = [*_pyplot(cell)]
+        for data in bundles_of(cell):
+            found += _pictures(data)
+        for said in dict.fromkeys(found):
+            yield f"cell {number} (id {cell.get('id')}) {said}"
     for number, cell in cells_of(notebook, "markdown"):
         if re.search(r"!\[\s*\]\(", cell["source"]):
-            yield f"cell {number} has an image without alt text; expected one"
+            yield (
+                f"cell {number} (id {cell.get('id')}) has an image without alt text; "
+                "expected one. Write ![what it shows](...)"
+            )
+
+
+def picture_problems(sources: Mapping[str, Path]) -> list[str]:
+    """Return what is wrong with the pictures of the book, with file and cell.
+
+    Args:
+        sources: Page -> the notebook that it shows.
+    """
+    said: list[str] = []
+    for page, path in sources.items():
+        notebook = nbformat.read(path, as_version=4)
+        # Cells are numbered as in the committed notebook.
+        notebook.cells = [c for c in notebook.cells if INJECTED not in tags_of(c)]
+        said += [f"{page}.ipynb: {problem}." for problem in picture_rules(notebook)]
+    return said
+
+
+def _pyplot(cell: Cell) -> Iterator[str]:
+    """Say where a cell draws on axes of its own."""
+    for node in ast.walk(tree_of(cell) or ast.Module([], [])):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            if re.match(r"(matplotlib\.)?(pyplot|pylab)\b", name):
+                yield (
+                    f"imports {name}; expected {FIGURE}, because a figure needs "
+                    "alternative text, a dark twin and its data. Write a function "
+                    "draw(axes) of what pyplot drew"
+                )
+
+
+def _pictures(data: Mapping[str, Any]) -> Iterator[str]:
+    """Say what one output lacks."""
+    plain, html = ("".join(data.get(f"text/{name}", "")) for name in ("plain", "html"))
+    picture = "image/png" in data or "image/svg+xml" in data
+    if picture and not re.match(r"Figure: \S", plain):
+        yield (
+            f"shows a figure without alt text; expected {FIGURE}, because some readers "
+            "do not see it. Make it there, as the cell's last expression"
+        )
+    elif picture and not html and WIDGET_VIEW not in data:
+        yield (
+            "shows a figure in one form; expected image/png and text/html, because "
+            f"dark pages need their own. Make it by {FIGURE}"
+        )
+    if any(
+        not re.search(r"\balt=([\"'])\s*(?!\1)\S", image)
+        for image in re.findall(r"<img\b[^>]*>", html)
+    ):
+        yield (
+            "shows an <img> without alt text; expected one, because some readers do "
+            'not see it. Write <img alt="what it shows" ...>'
+        )
 
 
 def claim_rules(notebook: Notebook, slug: str) -> Iterator[str]:

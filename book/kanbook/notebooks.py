@@ -10,6 +10,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
+from kanbook.bootstrap import TAG, bootstrap_rules
 from kanbook.cells import (
     Cell,
     Notebook,
@@ -20,6 +21,7 @@ from kanbook.cells import (
     tags_of,
     tree_of,
 )
+from kanbook.fences import fence_rules
 from kanbook.notebook_code import code_rules, length_rules, line_rules
 from kanbook.notebook_outputs import (
     check_rules,
@@ -27,6 +29,9 @@ from kanbook.notebook_outputs import (
     figure_rules,
     output_rules,
 )
+from kanbook.numbers import number_rules
+from kanbook.prose import prose_rules
+from kanbook.statements import statement_rules
 
 SECTIONS = (
     "The question",
@@ -127,7 +132,8 @@ def _identity(notebook: Notebook) -> Iterator[str]:
 def _prose(notebook: Notebook) -> Iterator[str]:
     kinds = [cell["cell_type"] for cell in notebook["cells"]]
     for number, pair in enumerate(pairwise(kinds), 2):
-        if pair == ("code", "code"):
+        hidden = TAG in tags_of(notebook["cells"][number - 2])
+        if pair == ("code", "code") and not hidden:
             yield f"cell {number} follows another code cell; expected prose between"
 
 
@@ -160,6 +166,11 @@ RULES: tuple[Callable[[Notebook], Iterator[str]], ...] = (
     output_rules,
     check_rules,
     figure_rules,
+    statement_rules,
+    number_rules,
+    prose_rules,
+    fence_rules,
+    bootstrap_rules,
     _try_it,
     _exercises,
 )

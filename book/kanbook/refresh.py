@@ -8,6 +8,7 @@ from typing import Any
 
 import nbformat
 
+from kanbook.bootstrap import known_address, with_bootstrap
 from kanbook.cells import bundles_of
 from kanbook.chapters import Chapter
 from kanbook.files import write_whole
@@ -195,6 +196,30 @@ def readme_figure(executed: Mapping[str, Any]) -> bytes | None:
                 if found:
                     return base64.b64decode(found[1])
     return None
+
+
+def prepare(chapter: Chapter) -> bool:
+    """Write the bootstrap cell that a chapter needs into its committed notebook.
+
+    Call it before the execution whose outputs `refresh` takes over.
+
+    Returns:
+        Whether the file changed; a notebook that cannot be read is left alone, for its
+        execution says what is wrong.
+
+    Raises:
+        ValueError: `kanbook_address` in `_config.yml` is of no known form.
+    """
+    known = known_address(chapter.root)
+    try:
+        notebook = nbformat.read(chapter.path, as_version=4)
+    except (OSError, ValueError):
+        return False
+    text = text_of(nbformat.from_dict(with_bootstrap(notebook, known)))
+    if text == text_of(notebook):
+        return False
+    write_whole(chapter.path, text)
+    return True
 
 
 def refresh(chapter: Chapter, executed: Mapping[str, Any]) -> bool:

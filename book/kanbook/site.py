@@ -10,8 +10,10 @@ from typing import Any
 import yaml
 from sphinx_external_toc.parsing import parse_toc_yaml
 
-from kanbook import ledger
+from kanbook import ledger, numbers, statements, symbols
 from kanbook.chapters import Chapter, all_chapters
+from kanbook.notebook_outputs import picture_problems
+from kanbook.printed import printed, unprintable
 from kanbook.reports import commit_of
 from kanbook.still import drop_live_widgets
 
@@ -65,6 +67,22 @@ class Site:
         """The claim records of one page."""
         return [record for record in self.records if record["chapter"] == page]
 
+    @cached_property
+    def statements(self) -> statements.Book:
+        """The numbered statements of the chapters, and what is wrong with them."""
+        return statements.read({page: self.source(page) for page in self.chapters})
+
+    @cached_property
+    def numbers(self) -> numbers.Book:
+        """The numbers that prose quotes, and what is wrong with them."""
+        return numbers.read({page: self.source(page) for page in self.chapters})
+
+    @cached_property
+    def symbols(self) -> symbols.Book:
+        """The table of symbols, and where the chapters use them."""
+        sources = {page: self.source(page) for page in self.chapters}
+        return symbols.read_book(self.root / symbols.TABLE, sources)
+
     def source(self, page: str) -> Path:
         """The notebook that `page` shows: the executed copy or the committed one."""
         return ledger.rendered(self.chapters[page], self.executed)
@@ -79,9 +97,9 @@ class Site:
     def digest(self, page: str) -> str:
         """A hash of all that a chapter's page is made of."""
         source = self.source(page)
-        parts = [
-            path for path in (source, source.with_suffix(".json")) if path.is_file()
-        ]
+        table = self.root / symbols.TABLE
+        named = (source, source.with_suffix(".json"), table)
+        parts = [path for path in named if path.is_file()]
         return hashlib.sha256(
             b"\0".join(path.read_bytes() for path in parts)
         ).hexdigest()
@@ -115,13 +133,17 @@ class Site:
             if not (folder / name).is_file()
         ]
         for page in self.chapters:
+            notebook = json.loads(self.source(page).read_text("utf-8"))
+            said += unprintable(notebook, f"{page}.ipynb")
             report = self.report(page)
             if report is not None and report["status"] != "ok":
                 said.append(
                     f"the last run of {page} ended with status {report['status']}: "
                     f"{report['message']} Mend it and run `kanbook build`."
                 )
-        return said + ledger.problems(self.records)
+        said += [*self.statements.problems, *self.numbers.problems]
+        said += picture_problems({page: self.source(page) for page in self.chapters})
+        return said + self.symbols.problems() + ledger.problems(self.records)
 
 
 def page_source(text: str) -> str:
@@ -129,3 +151,8 @@ def page_source(text: str) -> str:
     notebook = json.loads(text)
     drop_live_widgets(notebook)
     return json.dumps(notebook, ensure_ascii=False)
+
+
+def print_source(text: str) -> str:
+    """Return a notebook's text as the print editions show it."""
+    return json.dumps(printed(json.loads(text)), ensure_ascii=False)

@@ -7,6 +7,8 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from kanbook.address import Address
+from kanbook.bootstrap import known_address, with_bootstrap
 from kanbook.chapters import BookError, Chapter, all_chapters
 from kanbook.files import write_whole
 from kanbook.refresh import normalized, text_of
@@ -49,7 +51,8 @@ def new_chapter(root: Path, name: str) -> Path:
     toc = root / "_toc.yml"
     old = toc.read_text("utf-8")
     contents = old if same else _with_line(old, chapter, PARTS[chapter.part])
-    write_whole(chapter.path, text_of(skeleton(chapter.slug)))
+    made = skeleton(chapter.slug, known_address(root))
+    write_whole(chapter.path, text_of(made))
     write_whole(toc, contents)
     return chapter.path
 
@@ -65,8 +68,13 @@ def _split(name: str) -> tuple[str, str]:
     return part, slug
 
 
-def skeleton(slug: str) -> nbformat.NotebookNode:
-    """Return the notebook of a chapter called `slug`, not executed."""
+def skeleton(slug: str, known: Address | None = None) -> nbformat.NotebookNode:
+    """Return the notebook of a chapter called `slug`, not executed.
+
+    Args:
+        slug: The chapter's name.
+        known: The book's public address, which its bootstrap cell installs kanlib from.
+    """
     text = files("kanbook").joinpath("templates/chapter.txt").read_text("utf-8")
     title = slug.replace("_", " ").capitalize()
     names = {"@SLUG@": slug, "@LABEL@": slug.replace("_", "-"), "@TITLE@": title}
@@ -81,7 +89,7 @@ def skeleton(slug: str) -> nbformat.NotebookNode:
         if tags:
             cell.metadata["tags"] = tags
         cells.append(cell)
-    return normalized(new_notebook(cells=cells))
+    return normalized(with_bootstrap(new_notebook(cells=cells), known))
 
 
 def _with_line(toc: str, chapter: Chapter, caption: str) -> str:

@@ -11,12 +11,25 @@ from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
-from kanbook import address, fragments, ledger
+from kanbook import (
+    accessibility,
+    address,
+    cards,
+    downloads,
+    fragments,
+    images,
+    ledger,
+    number_pages,
+    statement_pages,
+    symbol_pages,
+)
 from kanbook.api_pages import ApiIndex, ApiModule
 from kanbook.chapter_figure import ChapterFigure
-from kanbook.directives import DIRECTIVES, ClaimRole, site_of, to_root
+from kanbook.directives import DIRECTIVES, ClaimRole, VerdictRole, site_of, to_root
+from kanbook.editions import Editions
+from kanbook.executions import Executions
 from kanbook.files import write_whole
-from kanbook.site import Site, page_source
+from kanbook.site import Site, page_source, print_source
 
 logger = logging.getLogger(__name__)
 
@@ -26,13 +39,24 @@ LEDGER_PAGE = "book/pages/ledger.html"
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register everything with Sphinx."""
     app.add_config_value("kanbook_address", "", "env", types=(str,))
+    app.add_config_value("kanbook_downloads", [], "env", types=(list,))
     app.add_config_value("kanbook_executed", "_build/executed", "env", types=(str,))
     for name, directive in DIRECTIVES.items():
         app.add_directive(name, directive)
     app.add_directive("kanlib-api", ApiModule)
     app.add_directive("kanlib-api-index", ApiIndex)
     app.add_directive("chapter-figure", ChapterFigure)
+    app.add_directive("executions", Executions)
+    app.add_directive("editions", Editions)
     app.add_role("claim", ClaimRole())
+    app.add_role("verdict", VerdictRole())
+    accessibility.setup(app)
+    cards.setup(app)
+    downloads.setup(app)
+    images.setup(app)
+    number_pages.setup(app)
+    statement_pages.setup(app)
+    symbol_pages.setup(app)
     app.connect("config-inited", _apply_address)
     app.connect("config-inited", _drop_thebe)
     app.connect("builder-inited", _read_site)
@@ -99,13 +123,14 @@ def _show_executed(app: Sphinx, page: str, source: list[str]) -> None:
     site = site_of(app.env)
     if page in site.chapters:
         app.env.kanbook_digests[page] = site.digest(page)  # type: ignore[attr-defined]
-        source[0] = page_source(site.source(page).read_text("utf-8"))
+        shown = page_source if app.builder.name == "html" else print_source
+        source[0] = shown(site.source(page).read_text("utf-8"))
 
 
 def _stamp(app: Sphinx, doctree: nodes.document, page: str) -> None:
     """Write below a chapter's title and at its foot how the page was made."""
     site = site_of(app.env)
-    if page not in site.chapters:
+    if page not in site.chapters or app.builder.name != "html":
         return
     report, found = site.report(page), site.claims(page)
     root = to_root(page)
@@ -138,7 +163,7 @@ def _mend_page(
 
 def _write_extras(app: Sphinx, error: Exception | None) -> None:
     """Write the files of the site's root that no page of the book is."""
-    if error is not None or app.builder.format != "html":
+    if error is not None or app.builder.name != "html":
         return
     site, known = site_of(app.env), address.parse(app.config.kanbook_address)
     root = Path(app.outdir)

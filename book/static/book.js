@@ -9,6 +9,14 @@
     };
   }
 
+  // MathJax makes each formula a stop of the Tab key for the sake of its menu. Those that
+  // stand by themselves keep it; with those in the text a chapter would have hundreds.
+  window.MathJax?.startup?.promise.then(() => {
+    for (const one of document.querySelectorAll("mjx-container:not([display])")) {
+      one.removeAttribute("tabindex");
+    }
+  });
+
   // A file may not read other files, so search finds pages there but cannot quote them.
   if (location.protocol === "file:") {
     DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;

@@ -16,6 +16,15 @@ SEEN = {
     "memory": "from memory, unverified",
 }
 
+MARKS = {
+    "reproduced": "✓",
+    "trend reproduced at book scale": "≈",
+    "not tested": "?",
+    "not reproduced": "✗",
+    "refuted here": "≠",
+}
+"""One sign a verdict, for where its words have no room; color is not enough."""
+
 MATHS = "tex2jax_process mathjax_process"
 
 
@@ -50,6 +59,26 @@ def measured_text(record: Mapping[str, Any]) -> str:
     return f"{name} {shown}, {kind} {low} to {high} ({count})"
 
 
+def seeds_text(seeds: Sequence[int]) -> str:
+    """The seeds in few words, runs of neighbors by their ends.
+
+    Example:
+        >>> seeds_text([20, 21, 22, 23, 24]), seeds_text([1, 2, 4, 8, 9, 10])
+        ('20 to 24', '1, 2, 4, 8 to 10')
+    """
+    runs: list[list[int]] = []
+    for seed in seeds:
+        if runs and seed == runs[-1][-1] + 1:
+            runs[-1].append(seed)
+        else:
+            runs.append([seed])
+    # two neighbors are no shorter as a range
+    listed = [
+        [f"{run[0]} to {run[-1]}"] if len(run) > 2 else map(str, run) for run in runs
+    ]
+    return ", ".join(text for run in listed for text in run)
+
+
 def verdict_html(verdict: str) -> str:
     """The verdict word with the class that colors it."""
     slug = verdict.replace(" ", "-")
@@ -62,6 +91,7 @@ def record_html(record: Mapping[str, Any]) -> str:
         "Paper": f"{record['paper_value']} ({record['where']}; {SEEN[record['seen']]})",
         "Condition": f"{record['condition']}, fixed beforehand",
         "Measured": measured_text(record),
+        "Seeds": seeds_text(record["seeds"]),
         "Reason": record["reason"],
         "Note": record["note"],
     }

@@ -10,7 +10,7 @@ from torch import Tensor
 from kanlib.plotting._theme import mixed
 
 TICKS = 8
-INK = 0.3
+INK = 0.4
 """Labels take so much of the text color: lines may be fainter than text may be."""
 
 
@@ -60,10 +60,12 @@ def loglog_slope(
     ends = np.array([points.min(), points.max()])
     line = heights[0] * (ends / points[0]) ** slope
     color = _setting("axes.edgecolor")
-    axes.plot(ends, line, linestyle="--", linewidth=1.2, color=color, zorder=1)
+    label = label or f"slope {slope:g}".replace("-", "−")
+    style = {"linestyle": "--", "linewidth": 1.2, "color": color, "zorder": 1}
+    axes.plot(ends, line, label=f"_{label}", **style)  # names a column, not a legend
     last = 1 if points[0] == ends[0] else 0
     axes.annotate(
-        label or f"slope {slope:g}".replace("-", "−"),
+        label,
         (ends[last], line[last]),
         xytext=(4, 2),
         textcoords="offset points",

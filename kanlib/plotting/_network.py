@@ -1,6 +1,6 @@
 """A KAN as a picture: every edge with the curve it learned."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,13 +8,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kanlib import _check
-from kanlib.plotting._figure import Figure, figure
+from kanlib.plotting._figure import Figure, shown
 from kanlib.plotting._helpers import _setting
+from kanlib.plotting._table import Table
+from kanlib.plotting._theme import faded
 
 EDGES = 64
 """The most edges of a layer that a page can show."""
 
-FAINTEST = 0.15
+THINNEST = 0.5
+"""The line of an edge without strength, as a share of the widest: one pixel."""
 
 
 def network(
@@ -24,13 +27,14 @@ def network(
     names: Sequence[str] = (),
     title: str = "",
     alt: str = "",
+    tolerance: float | None = 1e-3,
     size: tuple[float, float] = (6.4, 4.0),
 ) -> Figure:
     """Draw a network of KAN layers, inputs below, each edge with its learned curve.
 
     The curve is the edge function over the inputs that the edge really sees; an edge is
-    the fainter, the smaller its mean magnitude is in its layer; masked edges are left
-    out.
+    the fainter and thinner, the smaller its mean magnitude is in its layer; masked
+    edges are left out.
 
     Args:
         kan: has `layers` and `activations(x)`, the input of every layer; its layers
@@ -39,6 +43,8 @@ def network(
         names: names of the inputs, for example ("x", "y"); numbered when empty.
         title: what the picture shows, as a finding.
         alt: what the picture shows; its widths when empty.
+        tolerance: as for `figure`; the table lists the value of each edge at the inputs
+            that it sees.
         size: width and height (inches).
 
     Returns:
@@ -47,7 +53,8 @@ def network(
     Raises:
         TypeError: `kan` is no network, or `x` no floating tensor ("network: ...").
         ValueError: `x` is not two-dimensional or is empty, a layer has more edges than
-            a page can show, or `names` are not one per input ("network: ...").
+            a page can show, an edge gives NaN or infinity, or `names` are not one per
+            input ("network: ...").
 
     Example:
         >>> import torch
@@ -68,15 +75,18 @@ def network(
             f"{owner}: x has shape {tuple(x.shape)}; expected (points, inputs) with at "
             "least one point."
         )
-    curves, sizes = [], []
+    curves: list[tuple[np.ndarray, np.ndarray]] = []
+    sizes: list[np.ndarray] = []
     for layer, inputs in zip(kan.layers, kan.activations(x), strict=False):
         if layer.in_features * layer.out_features > EDGES:
             raise ValueError(
                 f"{owner}: a layer has {layer.in_features} x {layer.out_features} "
                 f"edges; expected at most {EDGES}. Draw a pruned network."
             )
+        strength = layer.l1(inputs)
+        _check.is_finite(owner, f"the l1 of layer {len(sizes)}", strength)
         curves.append((_array(inputs), _array(layer.edges(inputs))))
-        sizes.append(_array(layer.l1(inputs)))
+        sizes.append(_array(strength))
     widths = [x.shape[1], *(len(rows) for rows in sizes)]
     if names and len(names) != widths[0]:
         raise ValueError(
@@ -86,12 +96,35 @@ def network(
     labels = list(names) or [f"$x_{{{k + 1}}}$" for k in range(widths[0])]
     shape = "-".join(map(str, widths))
     count = sum(int((rows > 0).sum()) for rows in sizes)
-    return figure(
+    return shown(
         lambda axes: _draw(axes, widths, curves, sizes, labels, title),
-        alt=alt
-        or f"KAN with {shape} nodes and the curve of each of its {count} edges.",
-        size=size,
+        alt or f"KAN with {shape} nodes and the curve of each of its {count} edges.",
+        list(_tables(curves, sizes, labels)),
+        tolerance,
+        size,
     )
+
+
+def _tables(
+    curves: Sequence[tuple[np.ndarray, np.ndarray]],
+    sizes: Sequence[np.ndarray],
+    labels: Sequence[str],
+) -> Iterator[Table]:
+    """For each node below others: its values, sorted, and the edges that leave it.
+
+    A faint edge is judged by the strongest of its layer: what training leaves on the
+    way to zero is noise.
+    """
+    for level, (inputs, edges) in enumerate(curves):
+        scale = float(np.abs(edges).max())
+        for i in range(inputs.shape[1]):
+            order = inputs[:, i].argsort()
+            ends = [o for o, size in enumerate(sizes[level][:, i]) if size != 0]
+            name = f"node {level}.{i + 1}" if level else labels[i]
+            heads = (name, *(f"edge to node {level + 1}.{o + 1}" for o in ends))
+            columns = (inputs[order, i], *(edges[order, o, i] for o in ends))
+            if ends:
+                yield Table(heads, columns, scale=scale)
 
 
 def _array(tensor: Tensor) -> np.ndarray:
@@ -110,7 +143,8 @@ def _draw(
     axes.set_title(title)
     axes.set(xlim=(0, 1), ylim=(-0.25, len(widths) - 0.85))
     axes.axis("off")
-    ink = _setting("text.color")
+    ink, ground = _setting("text.color"), _setting("axes.facecolor")
+    blue = _setting("axes.prop_cycle").by_key()["color"][0]
     places = [(np.arange(width) + 0.5) / width for width in widths]
     for level, (inputs, edges) in enumerate(curves):
         strength = sizes[level] / max(float(sizes[level].max()), 1e-300)
@@ -120,9 +154,11 @@ def _draw(
         for place, (i, o) in enumerate((i, o) for i in range(ins) for o in range(outs)):
             if sizes[level][o, i] == 0:
                 continue
-            alpha = FAINTEST + (1 - FAINTEST) * float(strength[o, i])
+            power = float(strength[o, i])
+            thin = THINNEST + (1 - THINNEST) * power
+            paint, line = (faded(color, ground, power) for color in (blue, ink))
             middle = (place + 0.5) / (outs * ins)
-            lines = {"color": ink, "alpha": alpha, "linewidth": 1.0, "zorder": 1}
+            lines = {"color": line, "linewidth": 1.5 * thin, "zorder": 1}
             axes.plot([places[level][i], middle], [level, level + 0.36], **lines)
             axes.plot(
                 [middle, places[level + 1][o]], [level + 0.64, level + 1], **lines
@@ -132,9 +168,10 @@ def _draw(
             )
             box.set(xticks=[], yticks=[])
             order = inputs[:, i].argsort()
-            box.plot(inputs[order, i], edges[order, o, i], alpha=alpha, linewidth=1.4)
+            curve = inputs[order, i], edges[order, o, i]
+            box.plot(*curve, color=paint, linewidth=1.7 * thin)
             for spine in box.spines.values():
-                spine.set(visible=True, alpha=alpha, linewidth=0.8)
+                spine.set(visible=True, color=line, linewidth=1.5 * thin)
     for level, row in enumerate(places):
         axes.plot(row, [level] * len(row), "o", color=ink, markersize=6)
     for place, label in zip(places[0], labels, strict=True):

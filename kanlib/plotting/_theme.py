@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+TEXT, LINE = 4.5, 3.0
+"""The least contrast of text and of lines to their background, by WCAG 2 (AA)."""
+
 
 @dataclass(frozen=True)
 class Theme:
@@ -117,3 +120,16 @@ def mixed(first: str, second: str, share: float) -> str:
     """The color that is `share` of the second and the rest of the first."""
     pairs = [(int(first[k : k + 2], 16), int(second[k : k + 2], 16)) for k in (1, 3, 5)]
     return "#" + "".join(f"{round(a + share * (b - a)):02x}" for a, b in pairs)
+
+
+def faded(color: str, background: str, strength: float) -> str:
+    """The color at strength 1; at 0 as faint as a line may be, LINE to the background.
+
+    Solid, not transparent: lines that cross do not add up to a stronger one.
+    """
+    low, high = 0.0, 1.0
+    for _ in range(10):
+        middle = (low + high) / 2
+        seen = contrast(mixed(color, background, middle), background) >= LINE
+        low, high = (middle, high) if seen else (low, middle)
+    return mixed(color, background, low * (1 - strength))

@@ -1,6 +1,10 @@
 """Figures that move: ipywidgets for the book, for Jupyter and for Colab."""
 
+from kanlib.widgets._figure import MovingFigure
+from kanlib.widgets.frame_player import FramePlayer
+from kanlib.widgets.panel import Panel
 from kanlib.widgets.spline_editor import SplineEditor
+from kanlib.widgets.sweep import Sweep
 from kanlib.widgets.try_it import TryIt
 
-__all__ = ["SplineEditor", "TryIt"]
+__all__ = ["FramePlayer", "MovingFigure", "Panel", "SplineEditor", "Sweep", "TryIt"]

@@ -2,10 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import Any
 
-import anywidget
 import torch
 import traitlets
 from jaxtyping import Float
@@ -13,7 +11,8 @@ from torch import Tensor
 
 from kanlib import _check, plotting
 from kanlib.bases import BSpline
-from kanlib.widgets._assets import joined
+from kanlib.widgets._assets import script, style
+from kanlib.widgets._figure import MovingFigure
 
 _OWNER = "SplineEditor"
 _EDGE = ("knots", "degree", "coefficients", "base_weight", "probe")
@@ -23,7 +22,7 @@ _ALT = (
 )
 
 
-class SplineEditor(anywidget.AnyWidget):
+class SplineEditor(MovingFigure):
     """φ(x) = w·silu(x) + Σ_k c_k B_k(x), with a handle for every c_k.
 
     The reader drags coefficients, moves the point x at which value and slope are shown,
@@ -42,9 +41,9 @@ class SplineEditor(anywidget.AnyWidget):
 
     Raises:
         TypeError: "basis is" no BSpline; "coefficients is" not a sequence of numbers.
-        ValueError: "basis has" one row of knots per input; "coefficients has" another
-            number of entries than the basis, or NaN or infinite ones; "probe is"
-            outside the domain.
+        ValueError: "alt is empty"; "basis has" one row of knots per input;
+            "coefficients has" another number of entries than the basis, or NaN or
+            infinite ones; "probe is" outside the domain.
         traitlets.TraitError: an attribute is later assigned a value that does not fit.
 
     Notes:
@@ -60,8 +59,8 @@ class SplineEditor(anywidget.AnyWidget):
         (0.5, -1.0)
     """
 
-    _esm = joined("spline.js", "plot.js", "spline_editor.js")
-    _css = joined("figure.css", "spline_editor.css")
+    _esm = script("spline_editor.js")
+    _css = style("figure.css", "spline_editor.css")
 
     knots = traitlets.List(traitlets.Float()).tag(sync=True)
     degree = traitlets.Int().tag(sync=True)
@@ -72,7 +71,6 @@ class SplineEditor(anywidget.AnyWidget):
     slope = traitlets.Float().tag(sync=True)
     window = traitlets.List(traitlets.Float(), minlen=4, maxlen=4).tag(sync=True)
     start = traitlets.Dict().tag(sync=True)
-    alt = traitlets.Unicode().tag(sync=True)
 
     def __init__(
         self,
@@ -136,19 +134,6 @@ class SplineEditor(anywidget.AnyWidget):
         if top > self.window[3]:
             self.window = _window(self.basis, {n: getattr(self, n) for n in _EDGE})
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        """Add a still picture, for print and for viewers that run no JavaScript."""
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is None or find_spec("matplotlib") is None:
-            return bundle
-        data, metadata = bundle
-        still = self.still()._repr_mimebundle_()
-        return {
-            **data,
-            "image/png": still["image/png"],
-            "text/plain": still["text/plain"],
-        }, metadata
-
     def still(self) -> plotting.Figure:
         """Draw the edge as it is now: the curve, its parts and its coefficients."""
         x = torch.linspace(*self.basis.domain, 201, dtype=torch.float64)
@@ -167,9 +152,8 @@ class SplineEditor(anywidget.AnyWidget):
 
         return plotting.figure(draw, alt=self.alt)
 
-    def __repr__(self) -> str:
-        """Return one line that is the same in every run."""
-        return f"SplineEditor: {self.basis}, w = {self.base_weight:g}"
+    def _summary(self) -> str:
+        return f"{self.basis}, w = {self.base_weight:g}"
 
 
 def _checked(

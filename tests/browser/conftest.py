@@ -1,5 +1,6 @@
 import functools
 import json
+import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -7,12 +8,14 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 from ipywidgets.embed import embed_data
 from playwright.sync_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
+    Locator,
     Page,
     Playwright,
     Request,
@@ -21,7 +24,7 @@ from playwright.sync_api import (
 )
 
 from kanlib.bases import BSpline
-from kanlib.widgets import SplineEditor
+from kanlib.widgets import MovingFigure, SplineEditor
 
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = [
@@ -64,15 +67,9 @@ HARNESS = """<!doctype html>
 """
 
 
-def write_harness(folder: Path) -> Path:
-    """A site of one page at the chapter's own address, with the editor in it."""
-    editor = SplineEditor(
-        BSpline.uniform(5),
-        [-0.3, 0.6, -0.9, 0.2, 1.1, -0.4, 0.5, 0.1],
-        base_weight=0.5,
-        probe=0.25,
-    )
-    data = embed_data(views=[editor], drop_defaults=False)
+def write_harness(folder: Path, figure: MovingFigure) -> Path:
+    """A site of one page at the chapter's own address, with a figure in it."""
+    data = embed_data(views=[figure], drop_defaults=False)
     page = HARNESS.replace("STATE", json.dumps(data["manager_state"]))
     page = page.replace("VIEW", json.dumps(data["view_specs"][0]))
     (folder / "_static").mkdir(parents=True)
@@ -85,8 +82,22 @@ def write_harness(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def harness(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_harness(tmp_path_factory.mktemp("harness") / "site")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Callable[[MovingFigure], Path]:
+    """Put a figure on a bare page: stage(figure) is the folder of its site."""
+    return lambda figure: write_harness(
+        tmp_path_factory.mktemp("harness") / "site", figure
+    )
+
+
+@pytest.fixture(scope="session")
+def harness(stage: Callable[[MovingFigure], Path]) -> Path:
+    editor = SplineEditor(
+        BSpline.uniform(5),
+        [-0.3, 0.6, -0.9, 0.2, 1.1, -0.4, 0.5, 0.1],
+        base_weight=0.5,
+        probe=0.25,
+    )
+    return stage(editor)
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -110,6 +121,81 @@ def serve() -> Iterator[Callable[[Path], str]]:
     for server in servers:
         server.shutdown()
         server.server_close()
+
+
+# Asked in a frame of the screen, after which all that was to be drawn is drawn.
+STATE = """figure => new Promise(
+  (done) => requestAnimationFrame(() => done(figure.dataset.state)))"""
+
+
+@pytest.fixture(scope="session")
+def state_of() -> Callable[[Locator], dict]:
+    """What a figure shows, as soon as it shows it: state_of(figure)."""
+    return lambda figure: json.loads(figure.evaluate(STATE))
+
+
+@pytest.fixture(scope="session")
+def swipe() -> Callable[..., None]:
+    """Draw a finger over the page through the points: swipe(page, (x, y), ...)."""
+
+    def swipe(page: Page, *points: tuple[float, float]) -> None:
+        touch = page.context.new_cdp_session(page)
+        kinds = ["touchStart"] + ["touchMove"] * (len(points) - 1)
+        for kind, (x, y) in zip(kinds, points, strict=True):
+            at = {"type": kind, "touchPoints": [{"x": x, "y": y}]}
+            touch.send("Input.dispatchTouchEvent", at)
+        end = {"type": "touchEnd", "touchPoints": []}
+        touch.send("Input.dispatchTouchEvent", end)
+
+    return swipe
+
+
+RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹−", "-0123456789-")
+
+
+def number_of(label: str) -> float:
+    """10⁻⁸, 5·10⁴ and −0.5 as numbers."""
+    head, ten, power = (
+        label.rpartition("10") if re.search("[⁰-⁹]|⁻", label) else ("",) * 3
+    )
+    if not ten:
+        return float(label.translate(RAISED))
+    return float(head.rstrip("·").translate(RAISED) or 1) * 10 ** int(
+        power.translate(RAISED)
+    )
+
+
+@pytest.fixture(scope="session")
+def curves_in() -> Callable[..., tuple[list[np.ndarray], tuple[float, float]]]:
+    """The curves of a panel as its axes say they stand, and what one pixel is worth.
+
+    curves_in(panel, log=False) gives an array of (x, y) a curve, y by its logarithm.
+    """
+
+    def scale(panel: Locator, which: str, place: str, shift: float, log: bool):
+        ticks = panel.locator(f".ticks.{which} text").evaluate_all(
+            f"all => all.map(e => [e.textContent, Number(e.getAttribute('{place}'))])"
+        )
+        (low, start), *_, (high, end) = (
+            (np.log10(number_of(text)) if log else number_of(text), at - shift)
+            for text, at in ticks
+            if text
+        )
+        pixel = (high - low) / (end - start)
+        return lambda at: low + (at - start) * pixel, abs(pixel)
+
+    def curves_in(panel: Locator, log: bool = False):
+        to_x, x_pixel = scale(panel, "across", "x", 0, False)
+        to_y, y_pixel = scale(panel, "up", "y", 4, log)
+        paths = panel.locator(".plot path.curve").evaluate_all(
+            "all => all.map(e => e.getAttribute('d'))"
+        )
+        numbers = [re.findall(r"-?[\d.]+", path) for path in paths]
+        points = [np.array(one, dtype=float).reshape(-1, 2) for one in numbers]
+        found = [np.stack([to_x(p[:, 0]), to_y(p[:, 1])], 1) for p in points]
+        return found, (x_pixel, y_pixel)
+
+    return curves_in
 
 
 def chromium_of(playwright: Playwright) -> str:

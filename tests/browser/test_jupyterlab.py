@@ -1,4 +1,4 @@
-"""Both widgets in JupyterLab with a kernel: what the browser does, Python sees."""
+"""The widgets in JupyterLab with a kernel: what the browser does, Python sees."""
 
 import json
 import os
@@ -56,12 +56,28 @@ editor.observe(look, ["coefficients", "value"])
 ipywidgets.VBox([editor, seen])
 """
 
+CURVES = """
+from traitlets import dlink
+import torch
+from kanlib.widgets import FramePlayer, Panel, Sweep
+
+x = torch.linspace(0, 1, 11)
+powers = Panel("a power", x, torch.stack([x**k for k in range(1, 6)]))
+film = FramePlayer(powers, alt="powers of x", seconds=1.0)
+sweep = Sweep({"k": [1, 2, 3, 4, 5]}, powers, alt="powers of x")
+dlink((film, "frame"), (sweep, "selected"), lambda frame: {"k": frame + 1})
+said = ipywidgets.HTML()
+said.add_class("said-by-python")
+dlink((sweep, "selected"), (said, "value"), str)
+ipywidgets.VBox([film, sweep, said])
+"""
+
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[str]:
     """The address of a JupyterLab of its own, with the notebook in it."""
     notebook = new_notebook(
-        cells=[new_code_cell(TRY_IT.strip()), new_code_cell(EDITOR.strip())],
+        cells=[new_code_cell(text.strip()) for text in (TRY_IT, EDITOR, CURVES)],
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
     )
     home = tmp_path / "home"
@@ -135,7 +151,7 @@ ANSWERS = """() => {
 
 def run_all(page: Page, url: str) -> None:
     page.goto(f"{url}lab/tree/widgets.ipynb")
-    page.locator(".jp-Notebook .jp-CodeCell").nth(1).wait_for(timeout=READY)
+    page.locator(".jp-Notebook .jp-CodeCell").nth(2).wait_for(timeout=READY)
     page.wait_for_function(ANSWERS, timeout=READY)
     # Not awaited: the command ends only with the last cell.
     page.evaluate("() => void jupyterapp.commands.execute('notebook:run-all-cells')")
@@ -189,3 +205,20 @@ def test_widgets_and_kernel_agree(lab: str, open_page) -> None:
     editor.locator("button.double").click()
     expect(editor.locator(".handle")).to_have_count(13)
     expect(seen).to_contain_text("10 intervals")
+
+    film = output.nth(2).locator(".kanlib-frame-player")
+    sweep = output.nth(2).locator(".kanlib-sweep")
+    said = output.nth(2).locator(".said-by-python .widget-html-content")
+    frames, choice = (figure.locator("input") for figure in (film, sweep))
+    expect(frames).to_be_visible(timeout=READY)
+    # The reader winds the film, Python moves the sweep, the sweep's curve follows.
+    frames.press("End")
+    expect(said).to_have_text("{'k': 5}")
+    expect(choice).to_have_js_property("value", "4")
+    choice.press("Home")
+    expect(said).to_have_text("{'k': 1}")
+    expect(frames).to_have_js_property("value", "4")
+    film.get_by_role("button", name="Play").click()
+    expect(said).to_have_text("{'k': 5}")
+    expect(film.get_by_role("button", name="Play")).to_be_visible()
+    expect(frames).to_have_js_property("value", "4")

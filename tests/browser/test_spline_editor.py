@@ -1,6 +1,5 @@
 """The edge editor on a static page, without a kernel, in real Chromium."""
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -35,13 +34,10 @@ def editor_on(page: Page) -> Locator:
     return editor
 
 
-def state_of(editor: Locator) -> dict:
-    return json.loads(editor.get_attribute("data-state") or "")
-
-
 def in_python(state: dict) -> SplineEditor:
-    basis = BSpline(tuple(state.pop("knots")), state.pop("degree"))
-    return SplineEditor(basis, **state)
+    edge = dict(state)
+    basis = BSpline(tuple(edge.pop("knots")), edge.pop("degree"))
+    return SplineEditor(basis, **edge)
 
 
 def path_points(editor: Locator) -> np.ndarray:
@@ -63,9 +59,9 @@ def drawn_values(editor: Locator) -> tuple[np.ndarray, float]:
     return (float(zero) - path_points(editor)[:, 1]) * pixel, pixel
 
 
-def assert_equals_python(editor: Locator) -> None:
+def assert_equals_python(editor: Locator, state: dict) -> None:
     """Numbers and curve on the page are those of kanlib for the same coefficients."""
-    python = in_python(state_of(editor))
+    python = in_python(state)
     x = torch.tensor(python.probe, dtype=torch.float64)
     for name, derivative in (("value", 0), ("slope", 1)):
         output = editor.locator(f".pair.{name} output")
@@ -91,11 +87,13 @@ def drag(page: Page, part: Locator, dx: float, dy: float) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["http", "file"])
-def test_dragging_gives_the_numbers_of_python(folder, scheme, serve, open_page):
+def test_dragging_gives_the_numbers_of_python(
+    folder, scheme, serve, open_page, state_of
+):
     url = f"{serve(folder)}/{PAGE}" if scheme == "http" else (folder / PAGE).as_uri()
     page = open_page(url)
     editor = editor_on(page)
-    assert_equals_python(editor)
+    assert_equals_python(editor, state_of(editor))
     states = [state_of(editor)]
     knobs = editor.locator(".handle .knob")
     last = knobs.count() - 1
@@ -108,14 +106,16 @@ def test_dragging_gives_the_numbers_of_python(folder, scheme, serve, open_page):
         changed = np.array(after["coefficients"]) - before
         assert np.flatnonzero(changed).tolist() == [k]
         assert np.sign(changed[k]) == np.sign(up)
-        assert_equals_python(editor)
+        assert_equals_python(editor, state_of(editor))
         states.append(after)
     low, high = in_python(states[0]).basis.domain
     assert [states[1]["probe"], states[2]["probe"]] == [low, high]
     assert low < states[3]["probe"] < high
 
 
-def test_doubling_the_grid_leaves_the_curve_and_can_be_taken_back(bare, open_page):
+def test_doubling_the_grid_leaves_the_curve_and_can_be_taken_back(
+    bare, open_page, state_of
+):
     editor = editor_on(open_page(bare))
     first, curve = state_of(editor), path_points(editor)
     double, undo = (editor.locator(f"button.{name}") for name in ("double", "undo"))
@@ -127,7 +127,7 @@ def test_doubling_the_grid_leaves_the_curve_and_can_be_taken_back(bare, open_pag
         moved = editor.locator(".status").get_attribute("data-moved")
         assert float(moved) < 1e-12
         assert abs(path_points(editor) - curve).max() < 0.011
-        assert_equals_python(editor)
+        assert_equals_python(editor, state_of(editor))
     expect(double).to_be_disabled()
     editor.locator(".handle").nth(20).press("PageUp")
     undo.click()
@@ -139,7 +139,7 @@ def test_doubling_the_grid_leaves_the_curve_and_can_be_taken_back(bare, open_pag
     expect(undo).to_be_disabled()
 
 
-def test_keyboard_reaches_and_moves_everything(bare, open_page):
+def test_keyboard_reaches_and_moves_everything(bare, open_page, state_of):
     page = open_page(bare)
     editor = editor_on(page)
     handles, probe = editor.locator(".handle"), editor.locator(".probe")
@@ -164,36 +164,46 @@ def test_keyboard_reaches_and_moves_everything(bare, open_page):
     for key, x in [("ArrowRight", 0.27), ("PageDown", 0.07), ("Home", -1), ("End", 1)]:
         page.keyboard.press(key)
         expect(probe).to_have_attribute("aria-valuenow", f"{x:g}")
-        assert_equals_python(editor)
+        assert_equals_python(editor, state_of(editor))
     page.keyboard.press("Tab")
     page.keyboard.press("ArrowRight")
     assert state_of(editor)["base_weight"] == 0.55
-    assert_equals_python(editor)
+    assert_equals_python(editor, state_of(editor))
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(handles).to_have_count(13)
 
 
-def test_a_finger_drags_a_handle_on_a_phone(bare, open_page):
+def test_a_finger_moves_everything_on_a_phone(bare, open_page, state_of, swipe):
     phone = {"width": 390, "height": 844}
     page = open_page(bare, viewport=phone, has_touch=True, is_mobile=True)
     editor = editor_on(page)
+    before = state_of(editor)["coefficients"][2]
     box = editor.locator(".handle .knob").nth(2).bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    before = state_of(editor)["coefficients"][2]
-    touch = page.context.new_cdp_session(page)
-    for kind, at in [
-        ("touchStart", y + 6),
-        ("touchMove", y - 20),
-        ("touchMove", y - 40),
-    ]:
-        points = [{"x": x, "y": at}]
-        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    swipe(page, (x, y + 6), (x, y - 20), (x, y - 40))
     expect(editor.locator(".status")).to_contain_text("c₂")
-    assert state_of(editor)["coefficients"][2] > before + 0.3
+    page.wait_for_function(
+        "([e, least]) => JSON.parse(e.dataset.state).coefficients[2] > least",
+        arg=[editor.element_handle(), before + 0.3],
+    )
+    box = editor.locator(".grip").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    for end, to in ((-1, 20), (1, 370)):
+        swipe(page, (x, y), ((x + to) / 2, y + 4), (to, y + 4))
+        expect(editor.locator(".probe")).to_have_attribute("aria-valuenow", f"{end}")
+        assert_equals_python(editor, state_of(editor))
+        box = editor.locator(".grip").bounding_box()
+        x = box["x"] + box["width"] / 2
     assert page.evaluate("scrollY") == 0
-    assert_equals_python(editor)
+    editor.locator("button.double").tap()
+    expect(editor.locator(".handle")).to_have_count(13)
+    weight = editor.locator("input").bounding_box()
+    y = weight["y"] + weight["height"] / 2
+    page.touchscreen.tap(weight["x"] + weight["width"] - 1, y)
+    state = state_of(editor)
+    assert state["base_weight"] == 2
+    assert_equals_python(editor, state)
 
 
 def hexadecimal(color: str) -> str:

@@ -16,6 +16,7 @@ from kanbook.runner import execute
 
 REAL = Path(__file__).resolve().parents[2] / "chapters" / "conftest.py"
 CLAIM = "application/vnd.kanlib.claim+json"
+CHECK = "application/vnd.kanlib.check+json"
 CLAIM_CELL = """
     from IPython.display import display
     for name, measured in [("sound.1", 1.0), ("sound.2", 2.0), ("sound.3", 3.0)]:
@@ -25,6 +26,19 @@ CLAIM_CELL = """
         }
         bundle = {"application/vnd.kanlib.claim+json": record}
         display(bundle | {"text/plain": str(measured)}, raw=True)
+"""
+CHECK_CELL = """
+    from IPython.display import display
+    side = {"name": "sum", "kind": "equal", "gap": 1e-10, "bound": 1e-9}
+    check = {"statement": "one", "checkable": True, "because": "", "sides": [side]}
+    bundle = {"application/vnd.kanlib.check+json": check, "text/plain": "check"}
+    display(bundle, raw=True)
+"""
+FIGURE_CELL = """
+    from IPython.display import HTML
+    table = "<table data-tolerance='0.1'><thead><tr><th>error</th></tr></thead>"
+    rows = "<tr><td>2</td></tr><tr><td>4</td></tr></table>"
+    HTML(f"<details class='kl-data'>{table}{rows}</details>")
 """
 CHECKED = ("nbval-check-output",)
 
@@ -64,7 +78,13 @@ def book(
     """A book whose chapter `sound` was committed with its outputs."""
     root = write_book(
         tmp_path_factory.mktemp("bridge"),
-        sound=notebook(("print(6 * 7)", CHECKED), CLAIM_CELL, "print('free')"),
+        sound=notebook(
+            ("print(6 * 7)", CHECKED),
+            CLAIM_CELL,
+            "print('free')",
+            CHECK_CELL,
+            FIGURE_CELL,
+        ),
         raising=notebook("print('run', file=open('runs', 'a'))", "1 / 0", "x"),
         noisy=notebook("import sys", "print('careful', file=sys.stderr)"),
         unrun=notebook(("print(1)", CHECKED)),
@@ -95,7 +115,7 @@ def intact(book: Path) -> tuple[Results, str]:
 def test_sound_chapter_passes(intact: tuple[Results, str]) -> None:
     results, text = intact
     assert set(results["sound"].values()) == {"PASSED"}, text
-    assert len(results["sound"]) == 4
+    assert len(results["sound"]) == 6
 
 
 def test_raising_cell_is_reported_and_later_cells_are_not(
@@ -151,6 +171,11 @@ def broken(book: Path, intact: tuple[Results, str]) -> tuple[Results, str]:
     first["measured"] = 1.5
     second["verdict"] = "not reproduced"
     third["id"] = "sound.9"
+    (check,) = made.cells[3].outputs
+    check["data"][CHECK]["sides"][0] |= {"gap": 0.0, "bound": 1e-12}
+    (figure,) = made.cells[4].outputs
+    html = figure["data"]["text/html"].replace("<td>2", "<td>2.3")
+    figure["data"]["text/html"] = html.replace("<td>4", "<td>4.5")
     nbformat.write(made, path)
     result = run_pytest(book, "chapters/part/sound.ipynb")
     path.write_text(committed)
@@ -178,3 +203,18 @@ def test_vanished_and_new_claims_are_reported(broken: tuple[Results, str]) -> No
     _, text = broken
     assert "claim sound.9 is gone" in text
     assert "claim sound.3 is new" in text
+
+
+def test_a_check_with_another_bound_is_reported(broken: tuple[Results, str]) -> None:
+    results, text = broken
+    assert results["sound"]["Cell 3"] == "FAILED"
+    assert "the check of one is another: sum equal 1e-12 became sum equal 1e-09" in text
+
+
+def test_figure_data_beyond_their_tolerance_are_reported(
+    broken: tuple[Results, str],
+) -> None:
+    results, text = broken
+    assert results["sound"]["Cell 4"] == "FAILED"
+    assert "the figure: column 'error', row 2: 4.5 became 4; the tolerance" in text
+    assert "more rows" not in text

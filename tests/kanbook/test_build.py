@@ -15,9 +15,14 @@ from kanbook.build import BuildFailed, build
 from kanbook.directives import bibtex
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from kanlib.claims import Ledger
+from kanlib.claims import Ledger, not_checkable
 
 REPOSITORY = Path(__file__).parents[2]
+# One transparent point: a moving figure has a picture for paper.
+PNG = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAA"
+    "AABJRU5ErkJggg=="
+)
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
 REPORT = {
@@ -60,8 +65,9 @@ All $n$ claims.
 def widget(model: str, html: str) -> nbformat.NotebookNode:
     data = {
         VIEW: {"model_id": model, "version_major": 2, "version_minor": 0},
+        "image/png": PNG,
         "text/html": f"<p>{html}</p>",
-        "text/plain": "a widget",
+        "text/plain": "Figure: a widget with two handles.",
     }
     return new_output("display_data", data=data)
 
@@ -78,6 +84,7 @@ def chapter(measured: float, name: str = "1") -> nbformat.NotebookNode:
         at_most=1.0,
     )
     card = new_output("display_data", data=claims.measure(name, measured).bundle())
+    check = not_checkable("one", because="it is one")._repr_mimebundle_()
     made = new_notebook(
         cells=[
             new_markdown_cell(
@@ -90,6 +97,7 @@ def chapter(measured: float, name: str = "1") -> nbformat.NotebookNode:
                 "slider", id="slider", outputs=[widget("moves", "never shown")]
             ),
             new_code_cell("live", outputs=[widget("dead", "its last result")]),
+            new_code_cell("one", outputs=[new_output("display_data", data=check)]),
         ]
     )
     made.cells[3].metadata["tags"] = ["try-it"]
@@ -296,7 +304,7 @@ def test_faults_are_listed_together_and_the_old_site_stays(tmp_path: Path) -> No
         "no chapter 'chapters/part/ghost'; expected one of chapters/part/toy",
     ):
         assert sum(expected in warning for warning in said) == 1, (expected, said)
-    assert len(said) == 8
+    assert len(said) == 8, "\n".join(said)
     assert str(root) not in str(caught.value)
     assert [path.name for path in (root / "_build/html").iterdir()] == ["index.html"]
     assert not list((root / "_build").glob(".site-*"))

@@ -4,11 +4,14 @@ import ast
 import inspect
 import pathlib
 import re
+import subprocess
+import sys
 
 import nbformat
 import pytest
 import torch
 from kanbook.exercises import check, exercises
+from kanbook.fences import blocks, directives
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHAPTERS = {path.stem: path for path in sorted((ROOT / "chapters").glob("*/*.ipynb"))}
@@ -29,9 +32,13 @@ def cases() -> list[tuple[str, str, object, object]]:
     """(exercise, function name, stub, solution) of every chapter."""
     found = []
     for slug, path in CHAPTERS.items():
-        page = (SOLVED / f"solutions_{slug}.md").read_text()
-        blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-        solutions = [functions(block) for block in blocks]
+        solved = SOLVED / f"solutions_{slug}.md"
+        assert solved.is_file(), (
+            f"{path.name} has no solutions; expected {solved}, where each answer to an "
+            "exercise is folded. Write it, and list it in _toc.yml below the chapter."
+        )
+        code = re.findall(r"```python\n(.*?)```", solved.read_text(), re.DOTALL)
+        solutions = [functions(block) for block in code]
         cells = [
             cell.source
             for cell in nbformat.read(path, 4).cells
@@ -93,8 +100,100 @@ def test_a_dense_sum_reads_more_than_four_coefficients() -> None:
         return BSpline.uniform(intervals)(x) @ c
 
     outcome = check("kan.2", dense)
-    assert (outcome.held, outcome.total) == (3, 4)
+    assert (outcome.held, outcome.total) == (4, 5)
     assert "NaN in a coefficient" in outcome.failure
+
+
+def test_a_law_of_the_library_names_what_breaks_it() -> None:
+    from kanlib import BSpline
+
+    def careless(x, c, intervals):
+        y = BSpline.uniform(intervals)(x) @ c
+        x.zero_()
+        return y
+
+    outcome = check("kan.2", careless)
+    assert (outcome.held, outcome.total) == (3, 5)
+    assert outcome.failure.startswith(
+        "Fails: each point is treated alone, and x stays. law shapes fails for your "
+        "edge with 8 coefficients: "
+    )
+
+
+def test_a_failure_says_for_which_input() -> None:
+    from kanlib import BSpline
+
+    def off(x, c, intervals):
+        return BSpline.uniform(intervals)(x) @ c + (x > 0.9)
+
+    failure = check("kan.2", off).failure
+    assert re.search(
+        r"For G = 1 and random x .* differ by 1.0e\+00 at x = 0\.9", failure
+    )
+
+
+@pytest.mark.parametrize("slug", CHAPTERS)
+def test_solutions_are_folded_on_a_page_of_their_own(slug: str) -> None:
+    page = (SOLVED / f"solutions_{slug}.md").read_text()
+    assert f"book/pages/solutions_{slug}\n" in (ROOT / "_toc.yml").read_text()
+    open_ = [one for one in blocks(page.split("\n")) if isinstance(one, str)]
+    assert not [line for line in open_ if line.startswith("```")]
+    folds = [one for one in directives(page.split("\n")) if one.name == "dropdown"]
+    assert len(folds) == len(exercises(slug))
+    assert all("```python" in fold.body for fold in folds)
+    notebook = CHAPTERS[slug].read_text()
+    for fold in folds:
+        (code,) = re.findall(r"```python\n(.*?)```", "\n".join(fold.body), re.DOTALL)
+        assert code.split("return")[-1].strip() not in notebook
+
+
+# Anything but the standard library, what kanlib itself needs, and the two packages.
+ALONE = """
+import sys
+from importlib.metadata import packages_distributions, requires
+from packaging.requirements import Requirement
+
+core, waiting = set(), ["torch", "numpy", "jaxtyping"]
+while waiting:
+    name = waiting.pop().lower().replace("_", "-")
+    if name not in core:
+        core.add(name)
+        try:
+            lines = [Requirement(line) for line in requires(name) or ()]
+        except ModuleNotFoundError:
+            continue
+        found = [r for r in lines if not r.marker or r.marker.evaluate({"extra": ""})]
+        waiting += [r.name for r in found]
+owners = packages_distributions()
+
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        names = {owner.lower().replace("_", "-") for owner in owners.get(top, ())}
+        if names and not names & {*core, "kanlib"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+for name in [n for n in sys.modules if n.partition(".")[0] == "packaging"]:
+    del sys.modules[name]
+sys.meta_path.insert(0, Refuse())
+from kanbook.exercises import check
+
+print(check("kan.3", lambda x: (x - 0.3).clamp(min=0).sqrt()))
+try:
+    import yaml
+except ModuleNotFoundError:
+    print("and nothing else")
+"""
+
+
+def test_checking_needs_nothing_but_kanlib() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE], capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    assert done.stdout == "kan.3: solved, all 3 properties hold.\nand nothing else\n"
 
 
 @pytest.mark.parametrize("name", ["kan.9", "nothing.1", "kan"])

@@ -157,6 +157,16 @@ def test_diff_leaves_a_condition_changed_alone_unmarked(root: Path) -> None:
     assert not any("CONDITION" in line for line in said)
 
 
+def test_diff_compares_two_revisions(root: Path) -> None:
+    commit(root)
+    write_chapter(root / "chapters/part", [record("1", 1.5), record("2", 3.0)])
+    commit(root)
+    write_chapter(root / "chapters/part", [record("1", 0.5)])
+    (verdict, measured) = ledger.diff(root, "HEAD~1..HEAD")
+    assert verdict == "toy.1: verdict 'reproduced' became 'not reproduced'"
+    assert measured.startswith("toy.1: measured 0.5 became 1.5")
+
+
 def test_diff_names_an_unknown_revision(root: Path) -> None:
     commit(root)
     with pytest.raises(ValueError, match="cannot read revision 'nowhere'"):

@@ -11,6 +11,7 @@ from kanbook.skeleton import skeleton
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 CLAIM = "application/vnd.kanlib.claim+json"
+NUMBER = "application/vnd.kanlib.number+json"
 VIEW = "application/vnd.jupyter.widget-view+json"
 Notebook = nbformat.NotebookNode
 
@@ -36,6 +37,7 @@ def good() -> Notebook:
     png = {"image/png": "iVBOR", "text/plain": "Figure: seven bumps"}
     png["text/html"] = '<figure><img alt="seven bumps" src="data:"></figure>'
     shown: dict[str, dict[str, Any]] = {
+        "deviation = ": {NUMBER: {"name": "deviation", "value": 0.0}},
         "figure(draw": png,
         "SplineEditor(basis": {VIEW: {"model_id": "0"}, "text/plain": "SplineEditor"},
         "ledger.measure": {CLAIM: {"id": "mine.1"}, "text/plain": "claim mine.1"},
@@ -109,13 +111,18 @@ BROKEN_CODE = [
     (
         CELL,
         lambda c: c.update(execution_count=None),
-        "execution count None; expected 2",
+        "execution count None; expected 3",
     ),
-    (CELL, lambda c: c.update(execution_count=7), "execution count 7; expected 2"),
+    (CELL, lambda c: c.update(execution_count=7), "execution count 7; expected 3"),
     (CELL, show(**ERROR), "was committed with KeyError"),
     (CELL, show(output_type="stream", name="stderr", text="!"), "output on stderr"),
     (CELL, show(output_type="stream", text="<f at 0x7f00aabb>"), "a memory address"),
     (CELL, data(text_plain="<f at 0x7f00aabb>"), "shows a memory address"),
+    ("deviation = ", lambda c: c.update(outputs=[]), "shows none; expected its record"),
+    (CELL, write("number('deviation', 1)"), "is recorded 2 times, in cells"),
+    ("importlib", retag(), "tagged bootstrap: none; expected exactly the first code"),
+    ("importlib", retag("bootstrap"), "expected bootstrap, remove-cell, because"),
+    (CELL, retag("bootstrap"), "expected exactly the first code cell, cell 3"),
     (CELL, data(image_png="iVBOR"), "shows a figure without alt text"),
     (CELL, data(text_html='<img src="a.png">'), "shows an <img> without alt text"),
     ("agree(naive", lambda c: c.update(outputs=[]), "but has no output"),
@@ -148,6 +155,8 @@ BROKEN_PROSE: list[tuple[str, Callable[[Notebook], object], str]] = [
     ("## The claims", write("## More"), "expected exactly The question"),
     ("### Derive", lambda c: c.update(source="#### Derive"), "level 4 after level 2"),
     ("## The claims", write("# Another title"), "second title 'Another title'"),
+    ("## The claims", write("An error of 0.1."), "types 0.1 into prose"),
+    ("## The claims", write("```{note}\na\n```"), "has ```{note}; expected :::{note}"),
     ("## The claims", write("![ ](a.png)"), "has an image without alt text"),
     ("## The claims", lambda c: c.update(id="mine-1"), "repeats the id 'mine-1'"),
     ("## The claims", lambda c: c.pop("id"), "has no id; expected one"),

@@ -8,7 +8,7 @@ from typing import Any
 import playwright
 import pytest
 
-from kanlib.widgets._assets import joined
+from kanlib.widgets._assets import script
 
 # Standard input holds the module and [name, *arguments] of each call, standard output
 # gets the results. JSON has no NaN: the string "NaN" stands for it, both ways.
@@ -25,14 +25,20 @@ import(url).then((module) => {
 
 
 @pytest.fixture(scope="session")
-def javascript() -> Callable[..., list[Any]]:
-    """Call exported functions of a widget's module: javascript(files, *calls)."""
+def node() -> str:
+    """Node.js, which runs JavaScript without a browser."""
     bundled = Path(playwright.__file__).parent / "driver" / "node"
     node = str(bundled) if bundled.exists() else shutil.which("node")
     assert node, "Node.js is not there; the wheel of playwright brings it"
+    return node
 
-    def call(names: tuple[str, ...], *calls: list[Any]) -> list[Any]:
-        question = json.dumps({"code": joined(*names), "calls": calls})
+
+@pytest.fixture(scope="session")
+def javascript(node: str) -> Callable[..., list[Any]]:
+    """Call exported functions of a file of a widget: javascript(file, *calls)."""
+
+    def call(name: str, *calls: list[Any]) -> list[Any]:
+        question = json.dumps({"code": script(name), "calls": calls})
         done = subprocess.run(
             [node, "-e", CALL], input=question, capture_output=True, text=True
         )

@@ -78,7 +78,7 @@ def test_repr_and_bundle_are_stable(editor):
 
 
 def test_without_matplotlib_there_is_no_still_picture(editor, monkeypatch):
-    monkeypatch.setattr("kanlib.widgets.spline_editor.find_spec", lambda _: None)
+    monkeypatch.setattr("kanlib.widgets._figure.find_spec", lambda _: None)
     data, _ = editor._repr_mimebundle_()
     assert set(data) == {"application/vnd.jupyter.widget-view+json", "text/plain"}
 

@@ -6,7 +6,7 @@ import torch
 from kanlib.bases import BSpline
 from kanlib.widgets.spline_editor import SplineEditor
 
-FILES = ("spline.js",)
+FILE = "spline.js"
 SPLINES = [
     BSpline.uniform(5),
     BSpline.uniform(4, degree=2, domain=(0.0, 3.0)),
@@ -35,9 +35,7 @@ def coefficients(basis, seed=0):
 def test_basis_equals_python_also_at_knots_and_ends(javascript, basis, derivative):
     xs = points(basis)
     knots = list(basis.knots)
-    got = javascript(
-        FILES, *(["basis", knots, basis.degree, x, derivative] for x in xs)
-    )
+    got = javascript(FILE, *(["basis", knots, basis.degree, x, derivative] for x in xs))
     x = torch.tensor(xs, dtype=torch.float64)
     expected = basis(x, derivative=derivative)
     torch.testing.assert_close(
@@ -60,7 +58,7 @@ def test_derivative_equals_finite_differences_up_to_both_ends(javascript, basis)
     }
     calls = [["edge", state, x, 1] for x in xs]
     calls += [["edge", state, x] for pair in pairs for x in pair]
-    got = javascript(FILES, *calls)
+    got = javascript(FILE, *calls)
     for i, (a, b) in enumerate(pairs):
         slope = (got[4 + 2 * i + 1] - got[4 + 2 * i]) / (b - a)
         assert got[i] == pytest.approx(slope, abs=2e-4)
@@ -80,7 +78,7 @@ def test_the_edge_equals_python(javascript, basis):
     }
     for derivative in (0, 1):
         calls = (["edge", state, x, derivative] for x in xs.tolist())
-        got = torch.tensor(javascript(FILES, *calls), dtype=torch.float64)
+        got = torch.tensor(javascript(FILE, *calls), dtype=torch.float64)
         expected = editor.edge(xs, derivative)
         torch.testing.assert_close(got, expected, rtol=0, atol=1e-12)
 
@@ -88,7 +86,7 @@ def test_the_edge_equals_python(javascript, basis):
 @pytest.mark.parametrize("basis", SPLINES, ids=IDS)
 def test_refinement_gives_the_knots_of_python_and_the_same_curve(javascript, basis):
     c = coefficients(basis, seed=1)
-    (fine,) = javascript(FILES, ["refine", basis.knots, basis.degree, c.tolist()])
+    (fine,) = javascript(FILE, ["refine", basis.knots, basis.degree, c.tolist()])
     assert fine["knots"] == pytest.approx(basis.refined().rows[0], abs=1e-14)
     low, high = basis.domain
     x = torch.linspace(low, high, 101, dtype=torch.float64)
@@ -101,9 +99,9 @@ def test_three_doublings_of_the_grid_leave_the_curve(javascript):
     basis, c = BSpline.uniform(5), coefficients(BSpline.uniform(5))
     knots, now, sizes = list(basis.knots), c.tolist(), []
     for _ in range(3):
-        (fine,) = javascript(FILES, ["refine", knots, 3, now])
+        (fine,) = javascript(FILE, ["refine", knots, 3, now])
         knots, now = fine["knots"], fine["coefficients"]
-        (count,) = javascript(FILES, ["intervals", knots, 3])
+        (count,) = javascript(FILE, ["intervals", knots, 3])
         sizes.append((count, len(now)))
     assert sizes == [(10, 13), (20, 23), (40, 43)]
     x = torch.linspace(-1, 1, 401, dtype=torch.float64)
@@ -113,43 +111,14 @@ def test_three_doublings_of_the_grid_leave_the_curve(javascript):
 
 @pytest.mark.parametrize("basis", SPLINES, ids=IDS)
 def test_handles_stand_at_the_greville_abscissae(javascript, basis):
-    (got,) = javascript(FILES, ["greville", basis.knots, basis.degree])
+    (got,) = javascript(FILE, ["greville", basis.knots, basis.degree])
     assert got == pytest.approx(basis.greville().tolist(), abs=1e-12)
 
 
 def test_nan_gives_nan_and_outside_gives_zero(javascript):
     knots = list(BSpline.uniform(2).knots)
     nan, outside = javascript(
-        FILES, ["basis", knots, 3, "NaN"], ["basis", knots, 3, 1e9]
+        FILE, ["basis", knots, 3, "NaN"], ["basis", knots, 3, 1e9]
     )
     assert nan == ["NaN"] * 5
     assert outside == [0.0] * 5
-
-
-@pytest.mark.parametrize(
-    ("call", "expected"),
-    [
-        (["decimal", -0.001], "0.00"),
-        (["decimal", -1.5], "−1.50"),
-        (["scientific", 2.25e-16], "2.3·10⁻¹⁶"),
-        (["scientific", 0], "0"),
-        (["subscript", 12], "₁₂"),
-        (["brief", -0.30000000000000004], "−0.3"),
-    ],
-)
-def test_numbers_are_written_as_in_print(javascript, call, expected):
-    assert javascript(("plot.js",), call) == [expected]
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "expected"),
-    [
-        (-1, 1, [-1, -0.5, 0, 0.5, 1]),
-        (0, 3, [0, 1, 2, 3]),
-        (-2.5, 2.5, [-2, -1, 0, 1, 2]),
-        (1e-3, 2e-3, [1e-3, 1.2e-3, 1.4e-3, 1.6e-3, 1.8e-3, 2e-3]),
-    ],
-)
-def test_ticks_are_round_and_inside(javascript, low, high, expected):
-    (got,) = javascript(("plot.js",), ["ticks", low, high, 5])
-    assert got == pytest.approx(expected, abs=1e-12)

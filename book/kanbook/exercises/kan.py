@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from kanbook.exercises import Exercise, Property
 from kanlib import BSpline, fit_coefficients
+from kanlib.testing import shapes_law
 
 Function = Callable[..., Tensor]
 
@@ -22,9 +24,12 @@ def _is_tensor_of(shape: tuple[int, ...], result: object, given: str) -> None:
     assert got == shape, f"For {given} expected a tensor of shape {shape}, got {got}."
 
 
-def _close(got: Tensor, wanted: Tensor, given: str, tolerance: float = 1e-10) -> None:
-    gap = (got - wanted).abs().max().item()
-    assert gap <= tolerance, f"For {given} the two sides differ by {gap:.1e}."
+def _close(got: Tensor, wanted: Tensor, given: str, x: Tensor | None = None) -> None:
+    """Fail with where the largest difference is: an index, or the point x there."""
+    gaps = (got - wanted).abs()
+    gap, at = gaps.max().item(), int(gaps.argmax())
+    where = f"at index {at}" if x is None else f"at x = {x[at]:.4f}"
+    assert gap <= 1e-10, f"For {given} the two sides differ by {gap:.1e} {where}."
 
 
 # 1. derive: coefficients of the same cubic spline on the halved grid
@@ -52,9 +57,10 @@ def _keeps_the_curve(refine: Function) -> None:
         coarse = BSpline.uniform(intervals)
         c, x = _random(coarse.size, seed=intervals), _random(200, seed=9)
         _close(
-            coarse.refined()(x) @ refine(c),
+            coarse.refined()(x) @ refine(c.clone()),
             coarse(x) @ c,
-            f"random coefficients on {intervals} intervals",
+            f"random coefficients and G = {intervals}",
+            x,
         )
 
 
@@ -69,14 +75,39 @@ def _equals_the_sum(edge: Function) -> None:
     for intervals in (1, 5, 12):
         basis = BSpline.uniform(intervals)
         c, x = _random(basis.size, seed=3), _random(300, seed=4)
-        given = f"{intervals} intervals and random x"
-        _close(edge(x, c, intervals), basis(x) @ c, given)
+        given = f"G = {intervals} and random x"
+        _close(edge(x.clone(), c, intervals), basis(x) @ c, given, x)
 
 
 def _closes_the_ends(edge: Function) -> None:
     c = _random(8, seed=5)
     ends = torch.tensor([-1.0, 1.0], dtype=torch.float64)
-    _close(edge(ends, c, 5), BSpline.uniform(5)(ends) @ c, "x = -1 and x = 1")
+    given = "the two ends of the domain"
+    _close(edge(ends.clone(), c, 5), BSpline.uniform(5)(ends) @ c, given, ends)
+
+
+@dataclass(frozen=True, repr=False)
+class _Edge:
+    """The reader's edge as a basis: one function for each coefficient."""
+
+    edge: Function
+    size: int = 8
+    domain: tuple[float, float] = (-1.0, 1.0)
+    smoothness: float = 2.0
+
+    def __repr__(self) -> str:
+        return f"your edge with {self.size} coefficients"
+
+    def __call__(self, x: Tensor, derivative: int = 0) -> Tensor:
+        flat = x.reshape(-1)
+        units = torch.eye(self.size, dtype=x.dtype)
+        columns = [self.edge(flat, c, self.size - 3) for c in units]
+        # A view, so that what the edge does to its input shows.
+        return torch.stack(columns, -1).reshape(*x.shape, self.size)
+
+
+def _keeps_the_law(edge: Function) -> None:
+    shapes_law(_Edge(edge))
 
 
 def _reads_four(edge: Function) -> None:
@@ -145,6 +176,7 @@ EXERCISES = (
             Property("one value for each point", _has_point_shape),
             Property("the value is the sum over all basis functions", _equals_the_sum),
             Property("both ends of the domain belong to it", _closes_the_ends),
+            Property("each point is treated alone, and x stays", _keeps_the_law),
             Property("four coefficients are read at a point, no more", _reads_four),
         ),
     ),
