@@ -5,6 +5,7 @@ they compute.
 """
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import torch
@@ -14,15 +15,23 @@ from torch.autograd import Function
 Dims = tuple[int | None, ...]
 
 
+def _signed(forward: Any) -> Any:
+    """Keep the signature, which torch asks for at each call.
+
+    To find it anew takes longer than what a small layer has to do.
+    """
+    forward.__signature__ = signature(forward)
+    return forward
+
+
 class Sum(Function):
     """y[r, o] = Σ s Φ⁽ⁿ⁾ C; ∂/∂x = s · pull(n + 1), ∂/∂C = push(n), ∂/∂s = pull(n)."""
 
     @staticmethod
-    def forward(x, weight, scale, knots, degree, derivative, base):  # type: ignore[no-untyped-def,override]
-        """Run the compiled operation."""
-        return torch.ops.kanlib.spline_sum(
-            x, weight, scale, knots, degree, derivative, base
-        )
+    @_signed
+    def forward(x, weight, scale, knots, degree, n, base):  # type: ignore[no-untyped-def]
+        """Run the compiled loops."""
+        return torch.ops.kanlib.spline_sum(x, weight, scale, knots, degree, n, base)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
@@ -31,7 +40,7 @@ class Sum(Function):
         ctx.save_for_backward(x, weight, scale, knots)
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, g: Tensor) -> Any:
         """Return gradients that can be differentiated again."""
         x, weight, scale, knots = ctx.saved_tensors
         degree, n, base = ctx.options
@@ -61,11 +70,10 @@ class Pull(Function):
     """h[r, i] = Σ g Φ⁽ⁿ⁾ C; cotangent v: v · pull(n + 1), push(n; v), sum(n; v)."""
 
     @staticmethod
-    def forward(x, weight, g, knots, degree, derivative, base):  # type: ignore[no-untyped-def,override]
-        """Run the compiled operation."""
-        return torch.ops.kanlib.spline_pull(
-            x, weight, g, knots, degree, derivative, base
-        )
+    @_signed
+    def forward(x, weight, g, knots, degree, n, base):  # type: ignore[no-untyped-def]
+        """Run the compiled loops."""
+        return torch.ops.kanlib.spline_pull(x, weight, g, knots, degree, n, base)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
@@ -74,7 +82,7 @@ class Pull(Function):
         ctx.save_for_backward(x, weight, g, knots)
 
     @staticmethod
-    def backward(ctx: Any, v: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, v: Tensor) -> Any:
         """Return gradients that can be differentiated again."""
         x, weight, g, knots = ctx.saved_tensors
         degree, n, base = ctx.options
@@ -103,11 +111,10 @@ class Push(Function):
     """P[f, i, o] = Σ_r s Φ⁽ⁿ⁾ g; cotangent U: s · pull(n + 1), pull(n), sum(n)."""
 
     @staticmethod
-    def forward(x, scale, g, knots, degree, derivative, base):  # type: ignore[no-untyped-def,override]
-        """Run the compiled operation."""
-        return torch.ops.kanlib.spline_push(
-            x, scale, g, knots, degree, derivative, base
-        )
+    @_signed
+    def forward(x, scale, g, knots, degree, n, base):  # type: ignore[no-untyped-def]
+        """Run the compiled loops."""
+        return torch.ops.kanlib.spline_push(x, scale, g, knots, degree, n, base)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
@@ -116,7 +123,7 @@ class Push(Function):
         ctx.save_for_backward(x, scale, g, knots)
 
     @staticmethod
-    def backward(ctx: Any, u: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, u: Tensor) -> Any:
         """Return gradients that can be differentiated again."""
         x, scale, g, knots = ctx.saved_tensors
         degree, n, base = ctx.options

@@ -17,6 +17,7 @@ local one visits only the d + 1 functions that are active at a point.
 
 from collections.abc import Iterator
 from functools import lru_cache, partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,6 +50,26 @@ _LIBRARY.define(
 )
 
 
+class _Grid:
+    """Knots as the loops need them: made once, for a layer asks with the same again."""
+
+    def __init__(self, knots: np.ndarray, degree: int, kind: Any) -> None:
+        size = knots.shape[1] - degree - 1
+        first = knots[0]
+        step = (first[size] - first[degree]) / (size - degree)
+        even = first[degree] + step * (np.arange(knots.shape[1]) - degree)
+        apart = np.abs(first - even).max()
+        # The closed form is for cubic splines on shared, equidistant knots.
+        self.closed = degree == 3 and len(knots) == 1 and apart <= 1e-12 * abs(step)
+        self.scale, self.shift = kind(1 / step), kind(3 - first[degree] / step)
+        self.knots = knots.astype(kind)
+
+
+@lru_cache(maxsize=256)
+def _grid(data: bytes, count: int, degree: int, kind: Any) -> _Grid:
+    return _Grid(np.frombuffer(data).reshape(-1, count), degree, kind)
+
+
 class _Features:
     """The features of one call, made a chunk of rows at a time."""
 
@@ -57,21 +78,17 @@ class _Features:
     ) -> None:
         self.x = x.contiguous().numpy()
         self.degree, self.derivative, self.base = degree, derivative, base
-        self.size = knots.shape[-1] - degree - 1
+        rows, count = knots.shape
+        self.size = count - degree - 1
         self.count = self.size + base
         self.local = self.size >= LOCAL_FROM + 2 * (degree - 3)
-        self.kind = self.x.dtype.type
-        t = knots.numpy()
-        step = (t[0, self.size] - t[0, degree]) / (self.size - degree)
-        even = t[0, degree] + step * (np.arange(t.shape[1]) - degree)
-        self.uniform = (
-            degree == 3
-            and derivative < 3
-            and len(t) == 1
-            and bool(np.allclose(t[0], even, rtol=0, atol=1e-12 * abs(step)))
-        )
-        self.t = t.astype(self.x.dtype)
-        self.scale, self.shift = self.kind(1 / step), self.kind(3 - t[0, degree] / step)
+        kind: Any = self.x.dtype.type
+        if rows == 1:
+            grid = _grid(knots.numpy().tobytes(), count, degree, kind)
+        else:
+            grid = _Grid(knots.numpy(), degree, kind)
+        self.uniform = grid.closed and derivative < 3
+        self.t, self.scale, self.shift = grid.knots, grid.scale, grid.shift
 
     def chunks(self) -> Iterator[slice]:
         """Rows whose features fit the cache."""

@@ -57,8 +57,9 @@ def spline_sum(
     Example:
         >>> knots = torch.arange(-3.0, 9.0)
         >>> c, w = torch.ones(1, 2, 8), torch.zeros(1, 2)
-        >>> spline_sum(torch.tensor([0.5, 2.0]), c, w, knots, 3)  # two unit sums
-        tensor([2.])
+        >>> y = spline_sum(torch.tensor([0.5, 2.0]), c, w, knots, 3)
+        >>> round(y.item(), 4)  # two sums of all functions, each of them 1
+        2.0
 
     Reference:
         [liu2024kan] eq. (2.10) (place from memory), arXiv:2404.19756.
