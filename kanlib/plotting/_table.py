@@ -45,7 +45,7 @@ def folded(tables: Sequence[Table], tolerance: float | None) -> str:
     """The HTML of all tables of a figure; ValueError if they are too wide to show."""
     limit = _limit(tables)
     if tolerance is None:
-        kept, said = "none", " (differ by machine; not compared)"
+        kept, said = "none", " (varies from run to run)"
     else:
         kept, said = f"{tolerance:g}", ""
     return (
