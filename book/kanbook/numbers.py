@@ -132,6 +132,12 @@ def moved(committed: Sequence[Record], fresh: Sequence[Record]) -> list[str]:
                 f"the number {name}: {before:.6g} became {after:.6g}; the tolerance "
                 f"is {tolerance:g} of the larger"
             )
+        elif before == after and record["text"] != old[name]["text"]:
+            # Another value within the tolerance may well read differently.
+            said.append(
+                f"the number {name}: the text {old[name]['text']!r} became "
+                f"{record['text']!r}"
+            )
     return said
 
 
