@@ -48,7 +48,8 @@ serve: book  ## Render the book and serve it on http://localhost:8000
 lint: env  ## Style and types
 	$(BIN)/ruff check -q .
 	$(BIN)/ruff format -q --check .
-	$(BIN)/oxfmt --list-different kanlib/widgets book/static tests/widgets/js
+	@$(BIN)/oxfmt --list-different kanlib/widgets book/static tests/widgets/js || \
+	  { echo "not formatted; run $(BIN)/oxfmt on the files above" >&2; exit 1; }
 	$(BIN)/mypy
 
 test: env lint .venv-nvrtc/.stamp  ## Everything CI checks

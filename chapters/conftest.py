@@ -19,9 +19,20 @@ from kanbook.pytest_plugin import executions
 from nbval.plugin import IPyNbCell, IPyNbFile, coalesce_streams
 
 from kanlib.claims import CHECK_MIME, NUMBER_MIME, compare
+from kanlib.claims import MIME as CLAIM
 
-CLAIM = "application/vnd.kanlib.claim+json"
 HERE = Path(__file__).resolve().parent
+RECORDS = (
+    (statements.moved, "checks of statements", ""),
+    (numbers.moved, "numbers", ""),
+    (
+        figure_data.moved,
+        "the data of a figure",
+        "; if another machine may differ so much, give the figure a larger tolerance",
+    ),
+)
+"""How an output moved, what it is, and what else may be done about it."""
+
 # A figure's bundle carries PNG and HTML of it; fonts and library versions change both.
 # Its data are compared on their own.
 SKIPPED = (CLAIM, CHECK_MIME, NUMBER_MIME, "text/html", "image/svg+xml")
@@ -108,9 +119,7 @@ class ChapterCell(IPyNbCell):
             if output.get("name") == "stderr":
                 self.raise_cell_error("wrote to stderr", output.text)
         self._judge_claims(outputs)
-        self._judge_checks(outputs)
-        self._judge_numbers(outputs)
-        self._judge_figures(outputs)
+        self._judge_records(outputs)
         if self.options["check"]:
             self._judge_text(outputs)
 
@@ -130,33 +139,15 @@ class ChapterCell(IPyNbCell):
                 "claims differ from the committed", "\n".join(problems)
             )
 
-    def _judge_checks(self, outputs: list[Any]) -> None:
-        problems = statements.moved(self.cell.outputs, outputs)
-        if problems:
-            self.raise_cell_error(
-                "checks of statements differ from the committed; if the new ones are "
-                "right, run kanbook refresh",
-                "\n".join(problems),
-            )
-
-    def _judge_numbers(self, outputs: list[Any]) -> None:
-        problems = numbers.moved(self.cell.outputs, outputs)
-        if problems:
-            self.raise_cell_error(
-                "numbers differ from the committed; if the new ones are right, run "
-                "kanbook refresh",
-                "\n".join(problems),
-            )
-
-    def _judge_figures(self, outputs: list[Any]) -> None:
-        problems = figure_data.moved(self.cell.outputs, outputs)
-        if problems:
-            self.raise_cell_error(
-                "the data of a figure differ from the committed; if the new ones are "
-                "right, run kanbook refresh; if another machine may differ so much, "
-                "give the figure a larger tolerance",
-                "\n".join(problems),
-            )
+    def _judge_records(self, outputs: list[Any]) -> None:
+        for moved, what, hint in RECORDS:
+            problems = moved(self.cell.outputs, outputs)
+            if problems:
+                self.raise_cell_error(
+                    f"{what} differ from the committed; if the new ones are right, run "
+                    f"kanbook refresh{hint}",
+                    "\n".join(problems),
+                )
 
     def _judge_text(self, outputs: list[Any]) -> None:
         if self.cell.execution_count is None:

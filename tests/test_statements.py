@@ -249,7 +249,7 @@ def test_a_check_keeps_what_it_was_given() -> None:
         ([("equal", 0.0)], "checked exactly"),
         ([("equal", 0.0), ("equal", 0.021)], "checked to 0.03"),
         ([("at most", 0.926)], "holds, 0.93 of the bound"),
-        ([("at most", 0.9991), ("at most", 0.5)], "holds, 1.0 of the bound"),
+        ([("at most", 0.9991), ("at most", 0.5)], "holds, 0.9991 of the bound"),
         ([("at most", 0.0031)], "holds, 0.0031 of the bound"),
         (
             [("at most", 0.2), ("equal", 2e-15), ("equal", 9.9e-16)],

@@ -2,12 +2,15 @@
 
 import ast
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 Notebook = Mapping[str, Any]
 Cell = Mapping[str, Any]
 Numbered = tuple[int, Cell]
+
+INJECTED = "injected-parameters"
+"""The tag of the cell that a run puts behind the parameters, in its copy only."""
 
 FENCE = re.compile(r"^(`{3,}|~{3,}|:{3,}).*?^\1\s*$", re.MULTILINE | re.DOTALL)
 
@@ -27,6 +30,11 @@ def code_cells(notebook: Notebook) -> Iterator[Numbered]:
 def tags_of(cell: Cell) -> Sequence[str]:
     """Return a cell's tags."""
     return cell["metadata"].get("tags", [])
+
+
+def without_injected(cells: Iterable[Any]) -> list[Any]:
+    """Return the cells that a committed notebook has too, so that they count alike."""
+    return [cell for cell in cells if INJECTED not in tags_of(cell)]
 
 
 def tagged(notebook: Notebook, tag: str) -> list[Numbered]:
@@ -54,6 +62,43 @@ def tree_of(cell: Cell) -> ast.Module | None:
         return ast.parse(plain)
     except SyntaxError:
         return None
+
+
+def claims_calls(
+    notebook: Notebook, functions: Collection[str], first: str
+) -> dict[int, list[str]]:
+    """Return cell number -> the first argument of each call of some functions.
+
+    Args:
+        notebook: The notebook.
+        functions: Names in `kanlib.claims`, also imported under other names.
+        first: The name of their first parameter.
+    """
+    trees = {n: tree_of(cell) or ast.Module([], []) for n, cell in code_cells(notebook)}
+    names = {
+        alias.asname or alias.name
+        for tree in trees.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "kanlib.claims"
+        for alias in node.names
+        if alias.name in functions
+    }
+    found: dict[int, list[str]] = {number: [] for number in trees}
+    for number, tree in trees.items():
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call):
+                continue
+            owner, _, name = ast.unparse(node.func).rpartition(".")
+            ours = (
+                owner.endswith("claims") and name in functions
+                if owner
+                else name in names
+            )
+            given = {word.arg: word.value for word in node.keywords}
+            argument = node.args[0] if node.args else given.get(first)
+            if ours and isinstance(argument, ast.Constant):
+                found[number].append(str(argument.value))
+    return found
 
 
 def headings(notebook: Notebook) -> Iterator[tuple[int, int, str]]:

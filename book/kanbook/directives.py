@@ -14,6 +14,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from kanbook import address, fragments, print_records
+from kanbook.cells import without_injected
 from kanbook.site import Site
 from kanlib.claims import _cards
 
@@ -260,10 +261,11 @@ def place_of(site: Site, page: str, line: int) -> str:
     if page not in site.chapters:
         return page
     number = line // LINES_A_CELL
-    cells = json.loads(site.chapters[page].path.read_text("utf-8"))["cells"]
-    known = 0 < number <= len(cells)
-    name = f" (id {cells[number - 1]['id']})" if known else ""
-    return f"{page}.ipynb, cell {number}{name}"
+    cells = json.loads(site.source(page).read_text("utf-8"))["cells"]
+    if not 0 < number <= len(cells):
+        return f"{page}.ipynb, cell {number}"
+    name = cells[number - 1]["id"]
+    return f"{page}.ipynb, cell {len(without_injected(cells[:number]))} (id {name})"
 
 
 def chapter_title(site: Site, page: str) -> str:

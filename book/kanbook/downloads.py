@@ -131,7 +131,7 @@ class _Page:
             record = self.claims.get(role.content)
             if record is None:
                 return f"`{role.content}`"
-            text = f"{role.content} ({record['verdict']})"
+            text = f"[{role.content}: {record['verdict']}]"
             return self._linked(text, record["chapter"], f"claim-{role.content}")
         titled = TITLED.fullmatch(role.content)
         title = titled["title"] if titled else ""

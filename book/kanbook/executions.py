@@ -18,6 +18,7 @@ AVERAGE, AIM, MOST = 60, 30, 90
 
 NOT_EXECUTED = "not executed for this build"
 HEADS = ("Chapter", "Executed", "Profile", "Wall", "CPU", "Memory", "Claims")
+WIDTHS = "20 19 9 9 9 10 24"
 TOGETHER = "\N{NO-BREAK SPACE}"
 """Between a number and its unit."""
 
@@ -37,6 +38,7 @@ def chapters_markdown(
             (f"{{doc}}`/{page}`", *_run(report), _verdicts(claims[page]))
             for page, report in reports.items()
         ],
+        f":widths: {WIDTHS}",
     )
 
 
@@ -120,8 +122,8 @@ def _version(text: str) -> str:
     return f"`{text[:COMMIT_LENGTH]}`"
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["```{list-table}", ":header-rows: 1", ""]
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], *options: str) -> str:
+    lines = ["```{list-table}", ":header-rows: 1", *options, ""]
     for row in (heads, *rows):
         first, *rest = row
         lines += [f"* - {first}", *(f"  - {cell}" for cell in rest)]

@@ -17,7 +17,18 @@ OPENING = re.compile(
     r"(?:\{(?P<name>[\w:.-]+)\}[ \t]*(?P<argument>.*?)|(?P<info>[^`{]*?))\s*$"
 )
 OPTION = re.compile(r"\s*:?([\w-]+):\s*(.*?)\s*$")
-LITERAL = frozenset({"", "code", "code-block", "code-cell", "math", "raw"})
+LITERAL = frozenset(
+    {
+        "",
+        "code",
+        "code-block",
+        "code-cell",
+        "math",
+        "parsed-literal",
+        "raw",
+        "sourcecode",
+    }
+)
 """Directives whose content is no Markdown; "" is a block of code without a name."""
 PROSE = frozenset(
     {
@@ -86,14 +97,14 @@ def blocks(lines: Iterable[str]) -> Iterator[str | Directive]:
         if opened["name"] is None:
             yield Directive("", opened["info"], {}, tuple(body), marks, indent)
             continue
-        options, content = _options(body)
+        given, content = options(body)
         yield Directive(
-            opened["name"], opened["argument"], options, content, marks, indent
+            opened["name"], opened["argument"], given, content, marks, indent
         )
 
 
-def _options(body: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Split the options, `:name: value` or YAML in ---, from the content."""
+def options(body: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Split a directive's options, `:name: value` or YAML in ---, from the content."""
     left = list(body)
     block = bool(left) and left[0].strip() == "---"
     del left[:block]
@@ -146,12 +157,10 @@ def _lines(found: Iterable[str | Directive]) -> Iterator[str]:
             inner = [len(m[1]) for m in (re.match(r"\s*(:{3,})", b) for b in body) if m]
             marks = ":" * max([3, *(length + 1 for length in inner)])
         head = f"{{{block.name}}} {block.argument}".rstrip() if block.name else ""
-        options = [
-            f":{name}: {value}".rstrip() for name, value in block.options.items()
-        ]
-        gap = [""] if options and body else []
+        given = [f":{name}: {value}".rstrip() for name, value in block.options.items()]
+        gap = [""] if given and body else []
         first = f"{marks}{head or block.argument}"
-        for line in (first, *options, *gap, *body, marks):
+        for line in (first, *given, *gap, *body, marks):
             yield f"{block.indent}{line}".rstrip() if line else ""
 
 

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 class Table(NamedTuple):
     """A table under a figure; without a tolerance its numbers are not compared.
 
-    The tolerance is a share of a column's largest magnitude, or of `scale` if larger.
+    The tolerance is a share of a column's largest magnitude, or of `scale` if larger;
+    in a `log` table, a share of each number.
     """
 
     caption: str
@@ -17,6 +18,7 @@ class Table(NamedTuple):
     rows: tuple[tuple[str, ...], ...]
     tolerance: float | None
     scale: float = 0.0
+    log: bool = False
 
 
 class _Reader(HTMLParser):
@@ -26,7 +28,7 @@ class _Reader(HTMLParser):
         super().__init__()
         self.figures: list[list[Table]] = []
         self.inside = False
-        self.limits: tuple[float | None, float] = (None, 0.0)
+        self.limits: tuple[float | None, float, bool] = (None, 0.0, False)
         self.texts: dict[str, list[str]] = {}
         self.rows: list[tuple[str, ...]] = []
         self.open = ""
@@ -41,7 +43,8 @@ class _Reader(HTMLParser):
         elif self.inside and tag == "table":
             given = known.get("data-tolerance") or "none"
             tolerance = None if given == "none" else float(given)
-            self.limits = (tolerance, float(known.get("data-scale") or 0))
+            scale = float(known.get("data-scale") or 0)
+            self.limits = (tolerance, scale, "data-log" in known)
             self.texts, self.rows = {"caption": [], "th": [], "td": []}, []
         elif self.inside and tag in self.texts:
             self.open = tag
@@ -72,8 +75,9 @@ def tables_of(html: str) -> list[list[Table]]:
     Example:
         >>> cells = "<thead><tr><th>G</th></tr></thead><tr><td>5</td></tr>"
         >>> table = f'<table data-tolerance="0.01">{cells}</table>'
-        >>> tables_of(f'<details class="kl-data">{table}</details>')
-        [[Table(caption='', heads=('G',), rows=(('5',),), tolerance=0.01, scale=0.0)]]
+        >>> ((found,),) = tables_of(f'<details class="kl-data">{table}</details>')
+        >>> found.heads, found.rows, found.tolerance
+        (('G',), (('5',),), 0.01)
     """
     return _Reader(html).figures
 
@@ -84,8 +88,8 @@ def moved(
     """Return how the figures' data moved from a cell's committed to its fresh outputs.
 
     Numbers may differ by the table's tolerance times the largest magnitude of their
-    column; heads, texts and the number of rows must be equal. Of tables without a
-    tolerance only the heads are compared.
+    column, on a logarithmic axis times their own; heads, texts and the number of rows
+    must be equal. Of tables without a tolerance only the heads are compared.
     """
     old, new = _figures(committed), _figures(fresh)
     if len(old) != len(new):
@@ -129,28 +133,36 @@ def _compare(old: Table, new: Table) -> Iterator[str]:
         strict=True,
     )
     for head, before, after in columns:
-        yield from _column(head, before, after, old.tolerance, old.scale)
+        yield from _column(head, before, after, old)
 
 
 def _column(
-    head: str, old: Sequence[str], new: Sequence[str], tolerance: float, scale: float
+    head: str, old: Sequence[str], new: Sequence[str], table: Table
 ) -> Iterator[str]:
     """Yield the place where a column moved furthest, and how many places moved."""
+    tolerance = table.tolerance or 0.0
     a, b = [_number(text) for text in old], [_number(text) for text in new]
-    sizes = [abs(x) for x in (*a, *b) if x is not None and math.isfinite(x)]
+    sizes = [_size_of(*pair) for pair in zip(a, b, strict=True)]
     largest = max(sizes, default=0.0)
-    reference = max(largest, scale)
-    # Decimals read as binary numbers must not miss the bound by their last bit.
-    bound = tolerance * reference * (1 + 1e-9)
+    whole = max(largest, table.scale)
+    # Of what the tolerance is a share, row by row.
+    wholes = sizes if table.log else [whole] * len(sizes)
     gaps = [_gap(*cells) for cells in zip(old, new, a, b, strict=True)]
-    bad = [row for row, gap in enumerate(gaps) if gap > bound]
+    # Decimals read as binary numbers must not miss the bound by their last bit.
+    bounds = [tolerance * of * (1 + 1e-9) for of in wholes]
+    bad = [row for row, gap in enumerate(gaps) if gap > bounds[row]]
     if not bad:
         return
-    worst = max(bad, key=lambda row: gaps[row])
+    worst = max(bad, key=lambda row: gaps[row] / (wholes[row] or 1))
     more = f" (and {len(bad) - 1} more rows)" if len(bad) > 1 else ""
+    name = "the layer" if table.scale > largest else "the column"
+    of = (
+        "the number itself, on a logarithmic axis"
+        if table.log
+        else f"{whole:.4g}, the largest magnitude of {name}"
+    )
     allowed = (
-        f"the tolerance is {tolerance:g} of {reference:.4g}, the largest magnitude "
-        f"of {'the layer' if scale > largest else 'the column'}"
+        f"the tolerance is {tolerance:g} of {of}"
         if a[worst] is not None and b[worst] is not None
         else "texts must be equal"
     )
@@ -158,6 +170,12 @@ def _column(
         f"column {head!r}, row {worst + 1}: {old[worst]} became {new[worst]}; "
         f"{allowed}{more}"
     )
+
+
+def _size_of(*values: float | None) -> float:
+    """The largest magnitude among finite numbers, 0 if there are none."""
+    finite = (abs(x) for x in values if x is not None and math.isfinite(x))
+    return max(finite, default=0.0)
 
 
 def _gap(old: str, new: str, before: float | None, after: float | None) -> float:

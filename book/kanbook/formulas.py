@@ -1,7 +1,7 @@
 """The formulas of a text, found by the parser that renders the page."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -11,15 +11,12 @@ from markdown_it.token import Token
 from myst_parser.config.main import MdParserConfig
 from myst_parser.parsers.mdit import create_md_parser
 
+from kanbook.fences import LITERAL, options
+
 EXTENSIONS = {"amsmath", "colon_fence", "deflist", "dollarmath", "substitution"}
 """As in `_config.yml`: what stands there decides what the page calls a formula."""
 
 DIRECTIVE = re.compile(r"\{(?P<name>[^}]+)\}\s*(?P<argument>.*)")
-OPTION = re.compile(r":(?P<key>[\w-]+):\s*(?P<value>.*)")
-VERBATIM = frozenset(
-    {"code", "code-block", "code-cell", "sourcecode", "raw", "parsed-literal"}
-)
-"""Directives whose content is no Markdown."""
 
 
 @dataclass(frozen=True)
@@ -71,31 +68,15 @@ def _parser() -> MarkdownIt:
 
 def _of_directive(token: Token, statement: str) -> Iterator[Formula]:
     match = DIRECTIVE.match(token.info.strip())
-    if match is None or match["name"] in VERBATIM:
+    if match is None or match["name"] in LITERAL - {"math"}:
         return
-    options, content = _options(token.content)
+    given, body = options(token.content.splitlines())
+    content = "\n".join(body)
     if match["name"] == "math":
         tex = f"{match['argument']}\n{content}".strip()
-        yield Formula(tex, True, options.get("label", ""), statement)
+        yield Formula(tex, True, given.get("label", ""), statement)
         return
     if match["name"].startswith("prf:"):
-        statement = options.get("label", statement)
+        statement = given.get("label", statement)
     title = match["argument"]
     yield from formulas(f"{title}\n\n{content}" if title else content, statement)
-
-
-def _options(content: str) -> tuple[dict[str, str], str]:
-    """Split a directive's content into its options and the rest."""
-    lines = content.splitlines()
-    if lines and lines[0].strip() == "---":
-        stop = next((i for i, one in enumerate(lines[1:], 1) if one == "---"), 0)
-        return _pairs(f":{line.strip()}" for line in lines[1:stop]), "\n".join(
-            lines[stop + 1 :]
-        )
-    count = next((i for i, one in enumerate(lines) if not OPTION.match(one)), None)
-    return _pairs(lines[:count]), "" if count is None else "\n".join(lines[count:])
-
-
-def _pairs(lines: Iterable[str]) -> dict[str, str]:
-    found = (OPTION.match(line) for line in lines)
-    return {match["key"]: match["value"].strip() for match in found if match}

@@ -11,21 +11,8 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any, TypeAlias
 
+from latex2mathml import exceptions
 from latex2mathml.converter import convert
-from latex2mathml.exceptions import (
-    DenominatorNotFoundError,
-    DoubleSubscriptsError,
-    DoubleSuperscriptsError,
-    ExtraLeftOrMissingRightError,
-    InvalidAlignmentError,
-    InvalidStyleForGenfracError,
-    InvalidWidthError,
-    LimitsMustFollowMathOperatorError,
-    MissingEndError,
-    MissingSuperScriptOrSubscriptError,
-    NoAvailableTokensError,
-    NumeratorNotFoundError,
-)
 from lxml import etree
 
 NAMESPACE = "http://www.w3.org/1998/Math/MathML"
@@ -55,23 +42,13 @@ CHILDREN |= {"msubsup": 3, "munderover": 3}
 GROUPS = {"mrow", "mstyle", "mtd", "math", "mpadded", "mphantom"}
 TOKENS = {"mi", "mn", "mo", "mtext"}
 FAULTS = (
-    DenominatorNotFoundError,
-    DoubleSubscriptsError,
-    DoubleSuperscriptsError,
-    ExtraLeftOrMissingRightError,
-    InvalidAlignmentError,
-    InvalidStyleForGenfracError,
-    InvalidWidthError,
-    LimitsMustFollowMathOperatorError,
-    MissingEndError,
-    MissingSuperScriptOrSubscriptError,
-    NoAvailableTokensError,
-    NumeratorNotFoundError,
+    *(one for one in vars(exceptions).values() if isinstance(one, type)),
     IndexError,
     KeyError,
     StopIteration,
     etree.XMLSyntaxError,
 )
+"""What a formula that it cannot set raises in latex2mathml."""
 
 Element: TypeAlias = Any  # lxml has no types
 

@@ -84,7 +84,7 @@ meaning, and of shape, unit, code, in what applies. Mend that line.
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         return Table(faults=(_fault(line, f"no YAML: {error.problem}"),))
     except ValueError as error:
-        return Table(faults=(_fault(1, str(error)),))
+        return Table(faults=(_fault(*error.args),))
     finally:
         loader.dispose()
     found: list[Row] = []
@@ -102,14 +102,19 @@ meaning, and of shape, unit, code, in what applies. Mend that line.
 
 
 def _groups(loader: yaml.SafeLoader) -> list[tuple[str, int, Any]]:
-    """Return (group, line, row) of every row; lines are why YAML's nodes are read."""
+    """Return (group, line, row) of every row; lines are why YAML's nodes are read.
+
+    Raises:
+        ValueError: the file or a group has another form; its arguments are `_fault`'s.
+    """
+    expected = "expected groups, `Group:`, each a list of rows"
     tree = loader.get_single_node()
-    if not isinstance(tree, yaml.MappingNode) or not all(
-        isinstance(rows, yaml.SequenceNode) for _, rows in tree.value
-    ):
-        raise ValueError(
-            "not a mapping; expected groups, `Group:`, each a list of rows"
-        )
+    if not isinstance(tree, yaml.MappingNode):
+        raise ValueError(1, f"not a mapping; {expected}")
+    for head, rows in tree.value:
+        if not isinstance(rows, yaml.SequenceNode):
+            line = head.start_mark.line + 1
+            raise ValueError(line, f"the group {head.value} is no list; {expected}")
     return [
         (head.value, row.start_mark.line + 1, loader.construct_object(row, deep=True))
         for head, rows in tree.value

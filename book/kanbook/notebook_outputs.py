@@ -17,11 +17,11 @@ from kanbook.cells import (
     tagged,
     tags_of,
     tree_of,
+    without_injected,
 )
-from kanbook.statements import INJECTED
 from kanbook.still import WIDGET_VIEW
+from kanlib.claims import MIME as CLAIM
 
-CLAIM = "application/vnd.kanlib.claim+json"
 FIGURE = "kanlib.plotting.figure(draw, alt=...)"
 ADDRESS = re.compile(r"\bat 0x[0-9a-f]{6,}")
 
@@ -103,8 +103,7 @@ def picture_problems(sources: Mapping[str, Path]) -> list[str]:
     said: list[str] = []
     for page, path in sources.items():
         notebook = nbformat.read(path, as_version=4)
-        # Cells are numbered as in the committed notebook.
-        notebook.cells = [c for c in notebook.cells if INJECTED not in tags_of(c)]
+        notebook.cells = without_injected(notebook.cells)
         said += [f"{page}.ipynb: {problem}." for problem in picture_rules(notebook)]
     return said
 

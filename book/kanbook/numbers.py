@@ -4,7 +4,6 @@ Three roles print a number that is written down in one place only: {measured} wh
 cell measured, {printed} what a source says, {condition} what a claim is judged by.
 """
 
-import ast
 import difflib
 import re
 from collections import Counter
@@ -14,7 +13,13 @@ from typing import Any, NamedTuple
 
 import nbformat
 
-from kanbook.cells import Cell, Notebook, bundles_of, code_cells, tree_of
+from kanbook.cells import (
+    Notebook,
+    bundles_of,
+    claims_calls,
+    code_cells,
+    without_injected,
+)
 from kanlib.claims import MIME, NUMBER_MIME, _cards
 
 Record = Mapping[str, Any]
@@ -57,6 +62,7 @@ def read(sources: Mapping[str, Path]) -> Book:
     problems: list[str] = []
     for page, path in sources.items():
         notebook = nbformat.read(path, as_version=4)
+        notebook.cells = without_injected(notebook.cells)
         slug = page.rpartition("/")[2]
         for _, cell in code_cells(notebook):
             for record in numbers(cell.get("outputs", [])):
@@ -73,11 +79,11 @@ def number_rules(notebook: Notebook) -> Iterator[str]:
         for data in bundles_of(cell)
         if MIME in data
     }
-    names = _imported(notebook)
+    calls = claims_calls(notebook, {"number"}, "name")
     places: dict[str, list[int]] = {}
     for number, cell in code_cells(notebook):
         shown = Counter(one["name"] for one in numbers(cell.get("outputs", [])))
-        called = Counter(_called(cell, names))
+        called = Counter(calls[number])
         for name in called | shown:
             # A number that was shown once and is recorded twice is recorded twice.
             count = max(called[name], shown[name])
@@ -99,31 +105,6 @@ def number_rules(notebook: Notebook) -> Iterator[str]:
                 f"cell {cells[0]} records the number {name!r}, but a claim has this "
                 "name; expected another, because both are addressed alike. Rename it"
             )
-
-
-def _imported(notebook: Notebook) -> set[str]:
-    """Return the names under which a notebook has the function."""
-    return {
-        alias.asname or alias.name
-        for _, cell in code_cells(notebook)
-        for node in ast.walk(tree_of(cell) or ast.Module([], []))
-        if isinstance(node, ast.ImportFrom) and node.module == "kanlib.claims"
-        for alias in node.names
-        if alias.name == "number"
-    }
-
-
-def _called(cell: Cell, names: set[str]) -> Iterator[str]:
-    """Yield the names that a cell records: number("name", ...) and the like."""
-    for node in ast.walk(tree_of(cell) or ast.Module([], [])):
-        if not isinstance(node, ast.Call):
-            continue
-        owner, _, name = ast.unparse(node.func).rpartition(".")
-        ours = owner.endswith("claims") and name == "number" if owner else name in names
-        given = {word.arg: word.value for word in node.keywords}
-        first = node.args[0] if node.args else given.get("name")
-        if ours and isinstance(first, ast.Constant):
-            yield str(first.value)
 
 
 def moved(committed: Sequence[Record], fresh: Sequence[Record]) -> list[str]:
@@ -150,6 +131,12 @@ def moved(committed: Sequence[Record], fresh: Sequence[Record]) -> list[str]:
             said.append(
                 f"the number {name}: {before:.6g} became {after:.6g}; the tolerance "
                 f"is {tolerance:g} of the larger"
+            )
+        elif before == after and record["text"] != old[name]["text"]:
+            # Another value within the tolerance may well read differently.
+            said.append(
+                f"the number {name}: the text {old[name]['text']!r} became "
+                f"{record['text']!r}"
             )
     return said
 

@@ -12,11 +12,10 @@ from typing import Any, NamedTuple
 import nbformat
 from nbformat.v4 import new_markdown_cell
 
-from kanbook.cells import Notebook, bundles_of, cells_of, code_cells, tags_of
+from kanbook.cells import Notebook, bundles_of, cells_of, code_cells, without_injected
 from kanbook.fences import PROSE, Directive, blocks
 from kanbook.refresh import normalized
 
-INJECTED = "injected-parameters"
 CODE_ROLES = {"code", "command", "file", "kbd", "literal", "samp"}
 TEXT_ROLES = {"abbr", "verdict"}
 BOXES = {"container", "div"}
@@ -76,7 +75,7 @@ def plain(notebook: Notebook, names: Names) -> nbformat.NotebookNode:
             the cell.
     """
     made = normalized(notebook)
-    made.cells = [cell for cell in made.cells if INJECTED not in tags_of(cell)]
+    made.cells = without_injected(made.cells)
     writer = _Writer(names)
     for cell, text in writer.cells(made):
         cell["source"] = text

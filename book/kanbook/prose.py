@@ -19,8 +19,9 @@ WORDS = (
 COUNT = rf"(?:\d[\d,.]*(?:[–-]\d[\d,.]*)?|{WORDS})"
 # What is measured.
 METRIC = re.compile(
-    r"\b(?:accura(?:cy|cies|te)|loss(?:es)?|errors?|N?RMSEs?|MSEs?|MAEs?|R2|R²|residuals?|misfits?|perplexit(?:y|ies)|"
-    r"likelihoods?|F1|AUC|(?<!standard )deviations?|discrepanc(?:y|ies)|"
+    r"\b(?:accura(?:cy|cies|te)|loss(?:es)?|errors?|N?RMSEs?|MSEs?|MAEs?|R2|R²|"
+    r"residuals?|misfits?|perplexit(?:y|ies)|likelihoods?|F1|AUC|scores?|slopes?|"
+    r"exponents?|correlations?|(?<!standard )deviations?|discrepanc(?:y|ies)|"
     r"speed-?ups?|throughput|latency|improvements?|improv(?:es?|ed|ing)|"
     r"reductions?|gains?|degrad(?:es?|ed|ation)|stalls?|stalled|plateaus?|"
     r"converges? to|outperform(?:s|ed)?|beats?)\b|R\^2",
@@ -34,7 +35,7 @@ COMPARED = (
 )
 POWER = r"10\^\{?[+-]?\d+\}?|10[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+"
 PERCENT = rf"(?<![\w.]){COUNT}\s*(?:\\,)?(?:\\?%|percent\b|per cent\b)"
-DECIMAL = r"(?<![\w.,])[-+−]?\d[\d,]*\.\d+(?:e[+-]?\d+)?(?![\w.]*\d)"
+DECIMAL = r"(?<![\w.,])[-+−]?(?:\d[\d,]*)?\.\d+(?:e[+-]?\d+)?(?![\w.]*\d)"
 SCIENTIFIC = r"(?<![\w.])[-+−]?\d+(?:\.\d+)?e[+-]?\d+\b"
 QUANTITY = re.compile(
     rf"{PERCENT}|{SCIENTIFIC}|{DECIMAL}(?:\s*(?:\\cdot|\\times|·|×)\s*(?:{POWER}))?"

@@ -9,7 +9,7 @@ from typing import Any
 import nbformat
 
 from kanbook.bootstrap import known_address, with_bootstrap
-from kanbook.cells import bundles_of
+from kanbook.cells import bundles_of, code_cells, without_injected
 from kanbook.chapters import Chapter
 from kanbook.files import write_whole
 from kanbook.still import WIDGET_STATE, WIDGET_VIEW, drop_live_widgets
@@ -153,12 +153,11 @@ def with_outputs(
         A normalized notebook.
     """
     result = nbformat.from_dict(source)
-    done = [cell for cell in executed["cells"] if cell["cell_type"] == "code"]
+    done = [cell for _, cell in code_cells(executed)]
+    kept = without_injected(done)
+    injected = [cell for cell in done if cell not in kept]
     cells = [cell for cell in result.cells if cell.cell_type == "code"]
-    injected = [
-        c for c in done if "injected-parameters" in c["metadata"].get("tags", [])
-    ]
-    for cell, old in zip(cells, [c for c in done if c not in injected], strict=True):
+    for cell, old in zip(cells, kept, strict=True):
         cell.outputs = nbformat.from_dict(old["outputs"])
         cell.execution_count = old["execution_count"]
     result.metadata.pop("widgets", None)

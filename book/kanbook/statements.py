@@ -6,9 +6,7 @@ one check, `kanlib.claims.evaluate`, or the reason why there is none, `not_check
 A definition, notation, axiom, assumption, algorithm, remark or example may have one.
 """
 
-import ast
 import difflib
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +14,14 @@ from typing import Any, NamedTuple
 
 import nbformat
 
-from kanbook.cells import Cell, Notebook, cells_of, code_cells, tree_of
+from kanbook.cells import (
+    Notebook,
+    cells_of,
+    claims_calls,
+    code_cells,
+    without_injected,
+)
+from kanbook.fences import directives
 from kanlib.claims import CHECK_MIME
 
 Record = dict[str, Any]
@@ -33,12 +38,7 @@ NEED_A_CHECK = frozenset(
         "conjecture",
     }
 )
-FENCE = re.compile(r"\s*(`{3,}|~{3,}|:{3,})(?:\{([\w:-]+)\})?\s*(.*?)\s*$")
-OPTION = re.compile(r"\s*:?(\w+):\s*(.*?)\s*$")
-# What stands in these is shown, not parsed.
-LITERAL = {"code", "code-block", "code-cell", "math", "raw", "sourcecode"}
 CALLS = {"evaluate", "not_checkable"}
-INJECTED = "injected-parameters"
 
 
 class Statement(NamedTuple):
@@ -74,42 +74,12 @@ def statements(notebook: Notebook) -> Iterator[Statement]:
         [Statement(kind='lemma', label='one', title='One', cell=1)]
     """
     for number, cell in cells_of(notebook, "markdown"):
-        lines = cell["source"].splitlines()
-        for index, name, title in _directives(lines):
-            kind = name.removeprefix("prf:")
-            if kind in (name, "proof"):
-                continue
-            options = dict(_options(lines[index + 1 :]))
-            label = options.get("label", "")
-            if label or "nonumber" not in options:
-                yield Statement(kind, label, title, number)
-
-
-def _directives(lines: Sequence[str]) -> Iterator[tuple[int, str, str]]:
-    """Yield (index, name, argument) of each directive that Markdown would run."""
-    open_: list[tuple[str, bool]] = []
-    for index, line in enumerate(lines):
-        match = FENCE.match(line)
-        if not match:
-            continue
-        marks, name, rest = match[1], match[2] or "", match[3]
-        outer, literal = open_[-1] if open_ else ("", False)
-        if outer and not name and not rest and marks.startswith(outer):
-            open_.pop()
-        elif not literal and (name or "`" not in rest):
-            open_.append((marks, not name or name in LITERAL))
-            if name:
-                yield index, name, rest
-
-
-def _options(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield the options at the head of a directive: `:name: value`, or YAML in ---."""
-    block = bool(lines) and lines[0].strip() == "---"
-    for line in lines[block:]:
-        match = OPTION.match(line)
-        if not match or (not block and not line.lstrip().startswith(":")):
-            return
-        yield match[1], match[2].strip("\"'")
+        for one in directives(cell["source"].split("\n")):
+            kind, label = one.name.removeprefix("prf:"), one.options.get("label", "")
+            if kind not in (one.name, "proof") and (
+                label or "nonumber" not in one.options
+            ):
+                yield Statement(kind, label, one.argument, number)
 
 
 def checks(outputs: Sequence[Mapping[str, Any]]) -> list[Record]:
@@ -138,6 +108,14 @@ def statement_rules(notebook: Notebook) -> Iterator[str]:
                 "checks it; expected one check. End a code cell with "
                 f"kanlib.claims.evaluate({one.label!r}, {{...}}), or with "
                 f"not_checkable({one.label!r}, because=...)"
+            )
+    for label in sorted(labels - {""}):
+        places = [str(one.cell) for one in stated if one.label == label]
+        if len(places) > 1:
+            yield (
+                f"the label {label!r} stands at {len(places)} statements, in cells "
+                f"{', '.join(places)}; expected one, because references and the check "
+                "name it. Give the others labels of their own"
             )
     for number, label, shown in made:
         if label not in labels:
@@ -169,41 +147,16 @@ def _unknown(number: int, label: str, known: Sequence[str]) -> str:
 
 def _made(notebook: Notebook) -> Iterator[tuple[int, str, bool]]:
     """Yield (cell, label, shown) of each check, by the code and by the outputs."""
-    names = _imported(notebook)
+    calls = claims_calls(notebook, CALLS, "statement")
     for number, cell in code_cells(notebook):
         shown = Counter(
             record["statement"] for record in checks(cell.get("outputs", []))
         )
-        called = Counter(_called(cell, names))
+        called = Counter(calls[number])
         for label in called | shown:
             # A label that was shown once and called twice is called twice.
             for _ in range(max(called[label], shown[label])):
                 yield number, label, bool(shown[label])
-
-
-def _imported(notebook: Notebook) -> set[str]:
-    """Return the names under which a notebook has the two functions."""
-    return {
-        alias.asname or alias.name
-        for _, cell in code_cells(notebook)
-        for node in ast.walk(tree_of(cell) or ast.Module([], []))
-        if isinstance(node, ast.ImportFrom) and node.module == "kanlib.claims"
-        for alias in node.names
-        if alias.name in CALLS
-    }
-
-
-def _called(cell: Cell, names: set[str]) -> Iterator[str]:
-    """Yield the labels that a cell checks: evaluate("label", ...) and the like."""
-    for node in ast.walk(tree_of(cell) or ast.Module([], [])):
-        if not isinstance(node, ast.Call):
-            continue
-        owner, _, name = ast.unparse(node.func).rpartition(".")
-        ours = owner.endswith("claims") and name in CALLS if owner else name in names
-        given = {word.arg: word.value for word in node.keywords}
-        first = node.args[0] if node.args else given.get("statement")
-        if ours and isinstance(first, ast.Constant):
-            yield str(first.value)
 
 
 def read(sources: Mapping[str, Path]) -> Book:
@@ -216,12 +169,7 @@ def read(sources: Mapping[str, Path]) -> Book:
     problems: list[str] = []
     for page, path in sources.items():
         notebook = nbformat.read(path, as_version=4)
-        # Cells are numbered as in the committed notebook.
-        notebook.cells = [
-            cell
-            for cell in notebook.cells
-            if INJECTED not in cell.metadata.get("tags", [])
-        ]
+        notebook.cells = without_injected(notebook.cells)
         found = {
             record["statement"]: record
             for _, cell in code_cells(notebook)

@@ -149,7 +149,8 @@ def symbols_html(rows: Iterable[Row], root: str) -> str:
         f'<aside class="kl-symbols {_cards.MATHS}" '
         'aria-label="Symbols of this chapter"><details><summary>Symbols</summary>'
         # Whoever has no mouse scrolls the list by keys, once it has the focus.
-        f'<div class="kl-symbols__list" tabindex="0"><dl>{items}</dl>'
+        f'<div class="kl-symbols__list" tabindex="0" role="group" aria-label="Symbols">'
+        f"<dl>{items}</dl>"
         f'<p><a href="{root}{NOTATION_PAGE}">All symbols of the book</a></p></div>'
         "</details></aside>"
     )

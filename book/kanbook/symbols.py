@@ -15,7 +15,7 @@ from pathlib import Path
 
 import nbformat
 
-from kanbook.cells import Notebook, cells_of
+from kanbook.cells import Notebook, cells_of, without_injected
 from kanbook.formulas import Formula, formulas
 from kanbook.notation import TABLE, Row, Table, read
 from kanbook.tex import Use, uses
@@ -76,7 +76,8 @@ def _looks_alike(use: Use, row: Row) -> bool:
 
 def places(notebook: Notebook) -> Iterator[Place]:
     """Yield the formulas of a notebook's text in their order, each with its cell."""
-    for number, cell in cells_of(notebook, "markdown"):
+    cells = {"cells": without_injected(notebook["cells"])}
+    for number, cell in cells_of(cells, "markdown"):
         for formula in formulas(cell["source"]):
             yield Place(number, str(cell.get("id", "")), formula)
 
@@ -170,7 +171,10 @@ class Book:
 
     def problems(self) -> list[str]:
         """Return what is wrong, one sentence each, with file, cell and remedy."""
-        said = list(self.table.faults)
+        if self.table.faults:
+            # What a broken row declares is not known, so nothing else is said.
+            return list(self.table.faults)
+        said = []
         slugs = [slug_of(page) for page in self.notebooks]
         named = {slug: row for row in self.table.rows for slug in row.chapters}
         said += [

@@ -11,7 +11,8 @@
   const SYMBOL = 700;
   const GRACE = 300;
   const TARGETS =
-    '[id^="equation-"], [id^="claim-"], [id^="check-"], .proof, .citation, .kl-symbol';
+    '[id^="equation-"], [id^="claim-"], [id^="check-"], [id^="number-"], .proof, ' +
+    ".citation, .kl-symbol";
 
   /* Where a card goes, in the window: below its anchor, above where that has more room;
      inside the window, never over the anchor. */

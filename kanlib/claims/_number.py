@@ -9,24 +9,26 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, ClassVar
 
 from kanlib import _check
 from kanlib.claims._condition import real_numbers
-from kanlib.claims._record import _shell
+from kanlib.claims._shown import Shown
 
 NUMBER_MIME = "application/vnd.kanlib.number+json"
 """The media type under which a notebook's output carries one number."""
 
 
 @dataclass(frozen=True)
-class Number:
+class Number(Shown):
     """A number with its name and the text in which prose quotes it.
 
     Example:
         >>> number("exponent", 1.1284)
         exponent = 1.13
     """
+
+    mime: ClassVar[str] = NUMBER_MIME
 
     name: str
     value: float
@@ -49,33 +51,6 @@ class Number:
 
     def _repr_html_(self) -> str:
         return number_html(self.to_dict())
-
-    def bundle(self) -> dict[str, Any]:
-        """The display bundle: the number itself, a quiet line, and that line as text.
-
-        The notebook test does not compare the text but the value, within `tolerance`.
-        """
-        return {
-            NUMBER_MIME: self.to_dict(),
-            "text/html": self._repr_html_(),
-            "text/plain": str(self),
-        }
-
-    def show(self) -> None:
-        """Display the number in IPython; outside IPython nothing happens."""
-        shell = _shell()
-        if shell is not None:
-            # Marks the cell, so that one that ends in `number(...)` shows one line.
-            object.__setattr__(self, "_shown_in", shell.execution_count)
-            from IPython.display import display
-
-            display(self.bundle(), raw=True)
-
-    def _ipython_display_(self) -> None:
-        shell = _shell()
-        count = None if shell is None else shell.execution_count
-        if getattr(self, "_shown_in", None) != count:
-            self.show()
 
 
 def number(

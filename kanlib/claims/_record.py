@@ -2,14 +2,14 @@
 
 import math
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import Enum
-from typing import Any
+from typing import Any, ClassVar
 
 from kanlib import _check
 from kanlib.claims import _cards
+from kanlib.claims._shown import Shown
 
 MIME = "application/vnd.kanlib.claim+json"
 """The media type under which a notebook's output carries one record."""
@@ -49,7 +49,7 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True)
-class Record:
+class Record(Shown):
     """One settled claim; every field is plain data, so that it travels as JSON.
 
     `measured` is the one number that decides: the only value, the worst value (judge
@@ -64,6 +64,8 @@ class Record:
         >>> record.measured, Record.from_dict(record.to_dict()) == record
         (0.003, True)
     """
+
+    mime: ClassVar[str] = MIME
 
     id: str
     statement: str
@@ -125,36 +127,6 @@ class Record:
 
     def _repr_html_(self) -> str:
         return _cards.record_html(self.to_dict())
-
-    def bundle(self) -> dict[str, Any]:
-        """The display bundle: the record itself, a card, and a text without digits."""
-        return {
-            MIME: self.to_dict(),
-            "text/html": self._repr_html_(),
-            "text/plain": str(self),
-        }
-
-    def show(self) -> None:
-        """Display the record in IPython; outside IPython nothing happens."""
-        shell = _shell()
-        if shell is not None:
-            # marks the cell, so that a cell ending in `measure(...)` shows one card
-            object.__setattr__(self, "_shown_in", shell.execution_count)
-            from IPython.display import display
-
-            display(self.bundle(), raw=True)
-
-    def _ipython_display_(self) -> None:
-        shell = _shell()
-        count = None if shell is None else shell.execution_count
-        if getattr(self, "_shown_in", None) != count:
-            self.show()
-
-
-def _shell() -> Any:
-    """The running IPython shell, or None; never imports IPython itself."""
-    module = sys.modules.get("IPython")
-    return None if module is None else module.get_ipython()
 
 
 def place(claim: str, part_of: str | None) -> tuple[float, str, bool, str]:

@@ -266,7 +266,9 @@ def check_badge(record: Mapping[str, Any]) -> str:
     if EQUAL in gaps:
         said.append("checked " + _to(gaps[EQUAL]))
     if AT_MOST in gaps:
-        said.append(("" if said else "holds, ") + f"{gaps[AT_MOST]:#.2g} of the bound")
+        said.append(
+            ("" if said else "holds, ") + f"{_share(gaps[AT_MOST])} of the bound"
+        )
     return ", ".join(said)
 
 
@@ -276,7 +278,7 @@ def side_text(side: Mapping[str, Any]) -> str:
         found = f"{side['gap']:.2g}" if side["gap"] else "0"
         return f"largest difference {found}, allowed {side['bound']:g}"
     allowed = "" if side["bound"] == 1 else f", allowed {side['bound']:.12g}"
-    return f"left side at most {side['gap']:#.2g} of the right side{allowed}"
+    return f"left side at most {_share(side['gap'])} of the right side{allowed}"
 
 
 def check_html(record: Mapping[str, Any]) -> str:
@@ -306,6 +308,13 @@ def _to(gap: float) -> str:
         return "exactly"
     up = Context(prec=1, rounding=ROUND_UP).create_decimal(repr(gap))
     return f"to {float(up):g}"
+
+
+def _share(gap: float) -> str:
+    """Return two digits, and more where they would say 1 of what stays below it."""
+    if not 0.995 <= gap < 1:
+        return f"{gap:#.2g}"
+    return f"{gap:.{min(-math.floor(math.log10(1 - gap)), 12)}f}"
 
 
 def _at(where: Place) -> str:

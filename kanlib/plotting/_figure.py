@@ -113,7 +113,8 @@ def figure(
             table is read from the drawing: curves, points, bars, error bars, images. A
             label with an underscore in front names a column and stays out of legends.
         tolerance: how far a number may be apart on another machine, as a share of the
-            largest magnitude in its column; None for what is not compared, as seconds.
+            largest magnitude in its column, on a logarithmic axis of the number itself;
+            None for what is not compared, as seconds.
         size: width and height (inches, 100 CSS pixels each).
         columns: axes side by side.
         rows: axes above each other.

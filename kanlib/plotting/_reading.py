@@ -58,7 +58,8 @@ def _panel(panel: Any, title: str) -> Iterator[Table]:
         table = _points(panel, group) if alone else _shared(group)
         hidden = y != "y" and not any(y in head for head in table.heads)
         caption = ", ".join(filter(None, [title, y if hidden else ""]))
-        yield Table(table.heads, table.columns, caption)
+        log = panel.get_yscale() == "log"
+        yield Table(table.heads, table.columns, caption, log=log)
     yield from (Table(t.heads, t.columns, title, grid=True) for t in grids(panel))
 
 

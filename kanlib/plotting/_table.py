@@ -21,7 +21,9 @@ class Table:
 
     The columns of a `grid` are samples like its rows, all but the first, and are
     thinned as rows are. `scale` is the magnitude of what the columns are parts of: a
-    tolerance is a share of it, where a column alone is smaller.
+    tolerance is a share of it, where a column alone is smaller. In a `log` table, drawn
+    on a logarithmic axis, small numbers mean as much as large ones: there a tolerance
+    is a share of each number.
     """
 
     heads: tuple[str, ...]
@@ -29,6 +31,7 @@ class Table:
     caption: str = ""
     grid: bool = False
     scale: float = 0.0
+    log: bool = False
 
     @property
     def rows(self) -> int:
@@ -45,7 +48,7 @@ def folded(tables: Sequence[Table], tolerance: float | None) -> str:
     """The HTML of all tables of a figure; ValueError if they are too wide to show."""
     limit = _limit(tables)
     if tolerance is None:
-        kept, said = "none", " (differ by machine; not compared)"
+        kept, said = "none", " (varies from run to run)"
     else:
         kept, said = f"{tolerance:g}", ""
     return (
@@ -87,8 +90,9 @@ def _html(table: Table, limit: int, tolerance: str) -> str:
         for row in zip(*columns, strict=True)
     )
     scale = f' data-scale="{table.scale:.4g}"' if table.scale else ""
+    log = " data-log" if table.log else ""
     return (
-        f'<table data-tolerance="{tolerance}"{scale}>{caption}'
+        f'<table data-tolerance="{tolerance}"{scale}{log}>{caption}'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
 

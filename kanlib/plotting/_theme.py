@@ -45,6 +45,8 @@ class Theme:
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.titlelocation": "left",
+            "figure.titlesize": 10,
+            "figure.titleweight": "bold",
             "axes.titlesize": 10,
             "axes.titleweight": "bold",
             "axes.labelsize": 9,

@@ -15,6 +15,8 @@ import {
 import { handle, plotIn, readoutIn } from "./spline_parts.js";
 import { domain, edge, intervals, refine } from "./spline.js";
 
+// Who drags sees what is dragged; the frame is for the keyboard.
+const QUIETLY = { preventScroll: true, focusVisible: false };
 const MAX_INTERVALS = 40;
 const STEP = 0.05; // of a coefficient, for one arrow key
 const COUNTED = { 0: "constant", 1: "linear", 2: "quadratic", 3: "cubic" };
@@ -106,7 +108,7 @@ function render(context) {
     let grip = 0; // between the pointer and the knob's center when pressed
     draggable(made, {
       start(event) {
-        made.focus({ preventScroll: true });
+        made.focus(QUIETLY);
         grip = value() - yOf(event);
         if (Math.abs(grip) > place.reach) grip = 0;
       },
@@ -139,7 +141,7 @@ function render(context) {
   }
 
   draggable(parts.probe, {
-    start: () => parts.probe.focus({ preventScroll: true }),
+    start: () => parts.probe.focus(QUIETLY),
     move: (event) =>
       setProbe(place.toX(event.clientX - plot.getBoundingClientRect().left)),
   });

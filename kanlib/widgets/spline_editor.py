@@ -23,7 +23,7 @@ _ALT = (
 
 
 class SplineEditor(MovingFigure):
-    """φ(x) = w·silu(x) + Σ_k c_k B_k(x), with a handle for every c_k.
+    """φ(x) = w·silu(x) + Σ_m c_m B_m(x), with a handle for every c_m.
 
     The reader drags coefficients, moves the point x at which value and slope are shown,
     changes w, and doubles the grid by exact knot insertion, which multiplies the
@@ -33,7 +33,7 @@ class SplineEditor(MovingFigure):
 
     Args:
         basis: a `BSpline` with shared knots.
-        coefficients: its K numbers c_k.
+        coefficients: its K numbers c_m.
         base_weight: w, kept in [−2, 2] by the figure's slider.
         probe: the point x; the middle of the domain if None.
         alt: the text read out in place of the figure.
@@ -145,7 +145,7 @@ class SplineEditor(MovingFigure):
             axes.plot(x, base, "--", color="C1", label="base part w·silu")
             axes.plot(x, self.edge(x), color="C0", linewidth=2.4, label="the edge φ")
             axes.plot(
-                self.basis.greville(), c, "o", color="C3", label="coefficients $c_k$"
+                self.basis.greville(), c, "o", color="C3", label="coefficients $c_m$"
             )
             axes.set(xlabel="x", xlim=self.window[:2], ylim=self.window[2:])
             axes.legend()

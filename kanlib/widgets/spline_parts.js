@@ -2,10 +2,10 @@
 
 import { html, svg } from "./plot.js";
 
-// Text in which _k is an index.
+// Text in which _m is an index.
 function indexed(element, text) {
-  text.split("_k").forEach((piece, i) => {
-    if (i > 0) html("sub", { text: "k" }, element);
+  text.split("_m").forEach((piece, i) => {
+    if (i > 0) html("sub", { text: "m" }, element);
     element.append(piece);
   });
 }
@@ -16,15 +16,15 @@ export function plotIn(root) {
   const head = html("div", { class: "head" }, root);
   indexed(
     html("span", { class: "formula" }, head),
-    "φ(x) = w·silu(x) + Σ_k c_k B_k(x)",
+    "φ(x) = w·silu(x) + Σ_m c_m B_m(x)",
   );
   parts.facts = html("span", { class: "facts" }, head);
   const legend = html("div", { class: "legend", "aria-hidden": "true" }, root);
   for (const [kind, text] of [
     ["phi", "the edge φ"],
     ["base", "base part w·silu"],
-    ["bump", "bumps c_k B_k"],
-    ["knob", "coefficients c_k"],
+    ["bump", "bumps c_m B_m"],
+    ["knob", "coefficients c_m"],
     ["tangent", "slope at x"],
   ]) {
     indexed(html("span", { class: `key ${kind}` }, legend), text);

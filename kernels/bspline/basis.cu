@@ -29,11 +29,12 @@ __device__ int find_span(const T *t, int m, T x, bool ends_here) {
 // endregion
 
 // region: triangle
-// On span j only B_{j - degree}, ..., B_j are not zero. Cox-de Boor climbs from degree
-// 0, where B_j = 1, one degree a step; each quotient w = B_i / (t[i + d] - t[i]) is shared
-// by the two functions above it, so a step of d + 1 values costs d divisions. Both factors
-// are non-negative: nothing cancels. The divisor spans j, so it is never 0. A function
-// whose knots would lie outside the row does not exist and feeds none that does.
+// On span j only B_{j - degree}, ..., B_j are not zero. Cox-de Boor climbs from
+// degree 0, where B_j = 1, one degree a step; each quotient
+// w = B_i / (t[i + d] - t[i]) is shared by the two functions above it, so a step of
+// d + 1 values costs d divisions. Both factors are non-negative: nothing cancels. The
+// divisor spans j, so it is never 0. A function whose knots would lie outside the row
+// does not exist and feeds none that does.
 template <typename T, int degree>
 __device__ void local_values(const T *t, int m, int j, T x, T (&value)[degree + 1]) {
     value[0] = T(1);

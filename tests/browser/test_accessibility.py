@@ -201,3 +201,14 @@ def test_no_motion_where_none_is_wanted(
     assert page.evaluate(moving) == []
     page.emulate_media(reduced_motion="no-preference")
     assert page.evaluate(moving) != []
+
+
+def test_paper_keeps_the_title_and_loses_the_buttons(
+    site: Path, open_page: Callable[..., Page]
+) -> None:
+    page = open_page((site / CHAPTERS[0]).as_uri())
+    title, button = page.locator("h1"), page.locator(".bd-header-article button").first
+    expect(button).to_be_visible()
+    page.emulate_media(media="print")
+    expect(title).to_be_visible()
+    expect(button).to_be_hidden()

@@ -12,7 +12,8 @@ KINDS = {
     "statement": 'a.reference[href="#kan-bspline"]',
     "citation": 'a.reference[href*="references.html#"]',
     "claim": "a.kl-claim-link",
-    "check": 'a.kl-badge[href^="#check-"]',
+    # The first badge may be of a statement that cannot be checked.
+    "check": 'a.kl-badge[href^="#check-"]:not(:text("not checkable"))',
 }
 SAYS = {
     "equation": "Equation (",

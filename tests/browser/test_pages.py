@@ -17,7 +17,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 def rows(page: Page) -> list[str]:
     """The ids of the claims whose rows show."""
-    return page.locator("tbody tr:visible td:first-child").all_inner_texts()
+    ids = page.locator(".kl-book-ledger tbody tr:visible td:first-child")
+    return ids.all_inner_texts()
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,8 @@ def test_the_ledger_is_filtered_and_sorted(
     page.get_by_role("button", name="Verdict").click()
     order = [one["id"] for one in sorted(records, key=strength)]
     assert rows(page) == order
-    expect(page.locator("th").last).to_have_attribute("aria-sort", "ascending")
+    head = page.locator(".kl-book-ledger th").last
+    expect(head).to_have_attribute("aria-sort", "ascending")
 
 
 def strength(record: ledger.Record) -> int:

@@ -101,6 +101,9 @@ def test_dragging_gives_the_numbers_of_python(
     for k, up, side in [(0, 60, -3000), (last, -45, 3000), (last // 2, 30, -200)]:
         before = state_of(editor)["coefficients"]
         drag(page, knobs.nth(k), 0, -up)
+        # A frame around what is dragged would hide it; it is a sign for the keyboard.
+        expect(editor.locator(":focus")).to_have_count(1)
+        expect(editor.locator(":focus-visible")).to_have_count(0)
         drag(page, editor.locator(".grip"), side, 0)
         after = state_of(editor)
         changed = np.array(after["coefficients"]) - before

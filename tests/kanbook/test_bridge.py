@@ -17,6 +17,7 @@ from kanbook.runner import execute
 REAL = Path(__file__).resolve().parents[2] / "chapters" / "conftest.py"
 CLAIM = "application/vnd.kanlib.claim+json"
 CHECK = "application/vnd.kanlib.check+json"
+NUMBER = "application/vnd.kanlib.number+json"
 CLAIM_CELL = """
     from IPython.display import display
     for name, measured in [("sound.1", 1.0), ("sound.2", 2.0), ("sound.3", 3.0)]:
@@ -39,6 +40,12 @@ FIGURE_CELL = """
     table = "<table data-tolerance='0.1'><thead><tr><th>error</th></tr></thead>"
     rows = "<tr><td>2</td></tr><tr><td>4</td></tr></table>"
     HTML(f"<details class='kl-data'>{table}{rows}</details>")
+"""
+NUMBER_CELL = """
+    from IPython.display import display
+    number = {"name": "slope", "value": 1.0, "text": "1.0", "tolerance": 0.1}
+    bundle = {"application/vnd.kanlib.number+json": number, "text/plain": "slope"}
+    display(bundle, raw=True)
 """
 CHECKED = ("nbval-check-output",)
 
@@ -84,6 +91,7 @@ def book(
             "print('free')",
             CHECK_CELL,
             FIGURE_CELL,
+            NUMBER_CELL,
         ),
         raising=notebook("print('run', file=open('runs', 'a'))", "1 / 0", "x"),
         noisy=notebook("import sys", "print('careful', file=sys.stderr)"),
@@ -115,7 +123,7 @@ def intact(book: Path) -> tuple[Results, str]:
 def test_sound_chapter_passes(intact: tuple[Results, str]) -> None:
     results, text = intact
     assert set(results["sound"].values()) == {"PASSED"}, text
-    assert len(results["sound"]) == 6
+    assert len(results["sound"]) == 7
 
 
 def test_raising_cell_is_reported_and_later_cells_are_not(
@@ -176,6 +184,7 @@ def broken(book: Path, intact: tuple[Results, str]) -> tuple[Results, str]:
     (figure,) = made.cells[4].outputs
     html = figure["data"]["text/html"].replace("<td>2", "<td>2.3")
     figure["data"]["text/html"] = html.replace("<td>4", "<td>4.5")
+    made.cells[5].outputs[0]["data"][NUMBER]["value"] = 1.5
     nbformat.write(made, path)
     result = run_pytest(book, "chapters/part/sound.ipynb")
     path.write_text(committed)
@@ -218,3 +227,11 @@ def test_figure_data_beyond_their_tolerance_are_reported(
     assert results["sound"]["Cell 4"] == "FAILED"
     assert "the figure: column 'error', row 2: 4.5 became 4; the tolerance" in text
     assert "more rows" not in text
+
+
+def test_a_number_beyond_its_tolerance_is_reported(
+    broken: tuple[Results, str],
+) -> None:
+    results, text = broken
+    assert results["sound"]["Cell 5"] == "FAILED"
+    assert "the number slope: 1.5 became 1; the tolerance is 0.1 of the larger" in text

@@ -259,10 +259,9 @@ def test_a_figure_of_a_chapter_lives_on_another_page(known: Path) -> None:
     text = (known / "book/pages/intro.html").read_text("utf-8")
     assert text.count('"model_id": "moves"') == 1
     assert f'<script type="{STATE}">' in text
-    for script in ("require.js", "widgets-config.js", "embed-amd.js"):
-        assert text.count(f"{script}?v=") == 1
+    assert text.count("widgets.js?v=") == 1
     plain = (known / "book/pages/ledger.html").read_text("utf-8")
-    assert "require.js" not in plain
+    assert "widgets.js" not in plain
 
 
 def test_citations_equations_and_statements_are_linked(known: Path) -> None:

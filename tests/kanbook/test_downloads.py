@@ -187,7 +187,7 @@ def test_what_is_elsewhere_is_linked_and_what_is_here_is_not(
         r"We ask for at most 0.001; [Liu et al., 2024] print $1.46 \cdot 10^{-2}$."
         "\n"
         f"See [An intro]({intro}), [the start]({intro}),\n*Numbers*, "
-        f"[there]({intro}#intro), toy.1 (reproduced),\nSection 1.1 and\n"
+        f"[there]({intro}#intro), [toy.1: reproduced],\nSection 1.1 and\n"
         f"[the intro]({intro}), here, [it](https://a.org/b)."
     )
     closing = download.cells[-1].source

@@ -25,6 +25,7 @@ def shown(draw: st.DrawFn) -> _table.Table:
         tuple(draw(st.lists(column, min_size=width, max_size=width))),
         draw(names),
         scale=draw(st.sampled_from([0.0, 2.5])),
+        log=draw(st.booleans()),
     )
 
 
@@ -40,7 +41,8 @@ def test_tables_come_back_from_html(
     for one, back in zip(made, found, strict=True):
         rows = zip(*one.columns, strict=True)
         texts = tuple(tuple(_table.text(cell) for cell in row) for row in rows)
-        assert back == Table(one.caption, one.heads, texts, tolerance, one.scale)
+        expected = Table(one.caption, one.heads, texts, tolerance, one.scale, one.log)
+        assert back == expected
 
 
 @settings(max_examples=25)
@@ -52,9 +54,14 @@ def test_a_figure_agrees_with_itself(
     assert moved(outputs, outputs) == []
 
 
-def output(tolerance: float | None = 1e-3, scale: float = 0.0, **columns: Any) -> Any:
+def output(
+    tolerance: float | None = 1e-3,
+    scale: float = 0.0,
+    log: bool = False,
+    **columns: Any,
+) -> Any:
     heads, cells = tuple(columns), tuple(columns.values())
-    table = _table.Table(heads, cells, scale=scale)
+    table = _table.Table(heads, cells, scale=scale, log=log)
     return {"data": {"text/html": _table.folded([table], tolerance)}}
 
 
@@ -105,6 +112,20 @@ def output(tolerance: float | None = 1e-3, scale: float = 0.0, **columns: Any) -
             "the columns 'e' became 'f'",
         ),
         ({"e": [0.01], "scale": 10.0}, {"e": [0.015], "scale": 11.0}, None),
+        # on a logarithmic axis a small number counts as much as a large one
+        ({"e": [1.0, 1e-6]}, {"e": [1.0, 2e-6]}, None),
+        (
+            {"e": [1.0, 1e-6], "log": True},
+            {"e": [1.0, 1.01e-6], "log": True},
+            "column 'e', row 2: 1e-06 became 1.01e-06; the tolerance is 0.001 of the "
+            "number itself, on a logarithmic axis",
+        ),
+        (
+            {"e": [1.0, 1e-6], "log": True, "tolerance": 0.1},
+            {"e": [1.05, 1.05e-6], "log": True, "tolerance": 0.1},
+            None,
+        ),
+        ({"e": [0.0], "log": True}, {"e": [1e-9], "log": True}, "0 became 1e-09"),
         (
             {"e": [0.01], "scale": 10.0},
             {"e": [0.05], "scale": 10.0},

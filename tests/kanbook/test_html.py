@@ -60,7 +60,9 @@ def language_and_title(tree: HtmlElement) -> Iterator[str]:
 
 
 def headings(tree: HtmlElement) -> Iterator[str]:
-    found = shown(tree, "*[self::h1 or self::h2 or self::h3 or self::h4 or self::h5]")
+    found = shown(
+        tree, "*[self::h1 or self::h2 or self::h3 or self::h4 or self::h5 or self::h6]"
+    )
     levels = [int(one.tag[1]) for one in found]
     if levels.count(1) != 1:
         yield f"{levels.count(1)} headings h1; expected one, the page's title"

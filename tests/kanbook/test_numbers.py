@@ -118,6 +118,9 @@ def test_values_may_move_within_the_tolerance() -> None:
     assert said == "the number a: 1 became 1.2; the tolerance is 0.1 of the larger"
     (said,) = moved(old, shown(number("a", 1.0, tolerance=0.5).bundle()))
     assert said == "the number a: tolerance 0.1 became 0.5"
+    # the same value, printed in another way
+    (said,) = moved(old, shown(number("a", 1.0, ".3f", tolerance=0.1).bundle()))
+    assert said == "the number a: the text '1.00' became '1.000'"
     assert moved(old, []) == ["the number a is gone"]
     assert moved([], old) == ["the number a is new"]
 

@@ -18,6 +18,8 @@ RESULTS = [
     ("Both sines snap with $R^2 > 0.999$.", "0.999"),
     ("The fit has R² = 0.87.", "0.87"),
     ("accuracy = 0.97 for both", "0.97"),
+    ("an accuracy of .93", ".93"),
+    ("The slope is 3.97 and the score 0.5.", "3.97, 0.5"),
     ("The kernel is 3.5 times faster.", "3.5 times faster"),
     ("The kernel is 3 times faster than PyTorch.", "3 times faster"),
     ("It is ten times slower.", "ten times slower"),

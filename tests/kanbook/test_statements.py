@@ -10,6 +10,7 @@ import pytest
 from docutils import nodes
 from kanbook import latex_tree, statement_pages, statements
 from kanbook.build import BuildFailed, build
+from kanbook.cells import INJECTED
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from sphinx_proof.nodes import NODE_TYPES
 
@@ -137,6 +138,10 @@ RULES: list[tuple[list[str | Notebook], list[str]]] = [
     (
         [ONE, new_code_cell("from kanlib.claims import evaluate as e\ne('one', a)")],
         ["but shows no record"],
+    ),
+    (
+        [ONE, shows(evaluate("one", HOLDS)), ONE],
+        ["the label 'one' stands at 2 statements, in cells 1, 3; expected one"],
     ),
     # Another function of that name is no check.
     ([ONE, new_code_cell("evaluate('one', a)")], ["states the theorem 'one', but no"]),
@@ -297,7 +302,7 @@ def test_faults_fail_the_build(tmp_path: Path) -> None:
         *("Again.", shows(evaluate("two", HOLDS)), "And", shows(evaluate("2", HOLDS))),
         "> :::{prf:lemma}\n> :label: quoted\n>\n> Hidden.\n> :::",
     )
-    injected = new_code_cell("", metadata={"tags": [statements.INJECTED]})
+    injected = new_code_cell("", metadata={"tags": [INJECTED]})
     chapter.cells[-1].id = "last"
     chapter.cells.insert(1, injected)
     intro = f"# A book\n\n{ONE.replace('one', 'far')}\n\n```{{prf:lemma}}\nHm.\n```\n"
@@ -310,7 +315,7 @@ def test_faults_fail_the_build(tmp_path: Path) -> None:
         f"{page}cell 2 states the theorem 'one', but no cell checks it; expected one",
         f"{page}the statement 'two' is checked 2 times, in cells 4, 6; expected once",
         f"{page}cell 8 checks '2', but no statement of this notebook has that label",
-        "chapters/part/toy.ipynb, cell 10 (id last): the lemma 'quoted' stands where "
+        "chapters/part/toy.ipynb, cell 9 (id last): the lemma 'quoted' stands where "
         "no cell can check it; expected it in a Markdown cell",
         "book/pages/intro.md:3: WARNING: book/pages/intro: the theorem 'far' stands",
         "book/pages/intro.md:9: WARNING: book/pages/intro: the lemma 'lemma-",

@@ -72,7 +72,10 @@ def toy(*texts: str) -> nbformat.NotebookNode:
             "- x",
             "line 1: not a mapping; expected groups, `Group:`, each a list of rows",
         ),
-        ("A:\n  b: c", "line 1: not a mapping"),
+        (
+            "A: [{symbol: x, meaning: y}]\nB:",
+            "line 2: the group B is no list; expected",
+        ),
         ("", "line 1: not a mapping"),
         ("A:\n- x", "line 2: the row is 'x'; expected symbol and meaning"),
         ("A: [{symbol: x}]", "line 1: the row x has no meaning; expected symbol and"),
@@ -242,6 +245,12 @@ def test_the_line_that_a_message_gives_mends_it(lost: Book) -> None:
     assert again.problems() == []
 
 
+def test_a_broken_row_says_nothing_of_the_symbols_it_may_declare(lost: Book) -> None:
+    table = read(ROWS + "  - {symbol: z}\n")
+    (fault,) = Book(table, lost.notebooks).problems()
+    assert "book/notation.yml, line 17: the row z has no meaning" in fault
+
+
 def test_a_book_without_a_table_checks_nothing(tmp_path: Path) -> None:
     nbformat.write(toy("# T\n\n$$\nx\n$$"), tmp_path / "toy.ipynb")
     book = read_book(tmp_path / "notation.yml", {"toy": tmp_path / "toy.ipynb"})
@@ -345,11 +354,10 @@ def test_the_notation_page_links_first_uses(html: Path) -> None:
 
 def test_an_undeclared_symbol_fails_the_build(tmp_path: Path) -> None:
     text = f"{FIRST}\n$$\nr = x\n$$ (fresh)\n"
-    root = write_book(tmp_path, ROWS + "  - {symbol: z}\n", text)
+    root = write_book(tmp_path, ROWS, text)
     with pytest.raises(BuildFailed) as caught:
         build(root, executed=None)
-    fault, undeclared = caught.value.warnings
-    assert "book/notation.yml, line 17: the row z has no meaning" in fault
+    (undeclared,) = caught.value.warnings
     assert (
         "chapters/part/toy.ipynb, cell 1 (id text-0), equation fresh: the symbol r is "
         "not declared; expected a row in book/notation.yml"

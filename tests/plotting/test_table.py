@@ -63,7 +63,7 @@ def test_numbers_have_four_digits(value: Any, said: str) -> None:
     [
         (1e-3, "0.001", "show data"),
         (0, "0", "show data"),
-        (None, "none", "show data (differ by machine; not compared)"),
+        (None, "none", "show data (varies from run to run)"),
     ],
 )
 def test_the_tolerance_is_said(
