@@ -20,10 +20,20 @@ from kanlib.bases import (
     fit_coefficients,
 )
 from kanlib.claims import Ledger, Verdict
-from kanlib.layers import KAN, KANLayer, extend_grid, snap, update_grid
+from kanlib.layers import (
+    GRKAN,
+    KAN,
+    GroupRational,
+    KANLayer,
+    TinyViT,
+    extend_grid,
+    snap,
+    update_grid,
+)
 
 __version__ = "0.1.0"
 __all__ = [
+    "GRKAN",
     "KAN",
     "BSpline",
     "Basis",
@@ -32,10 +42,12 @@ __all__ = [
     "DidNotConverge",
     "Fourier",
     "GaussianRBF",
+    "GroupRational",
     "KANLayer",
     "KernelUnavailable",
     "Ledger",
     "ReLUBump",
+    "TinyViT",
     "Verdict",
     "Wavelet",
     "change_of_basis",

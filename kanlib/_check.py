@@ -141,6 +141,18 @@ def is_increasing(
         )
 
 
+def finite_numbers(
+    owner: str, name: str, values: Collection[float], at_least: int
+) -> tuple[float, ...]:
+    """Return a sequence as plain floats; raise unless it has enough, all finite."""
+    listed = _numbers(owner, name, values)
+    if len(listed) < at_least or not all(map(math.isfinite, listed)):
+        raise ValueError(
+            f"{owner}: {name} must be {at_least} or more finite numbers, got {listed}."
+        )
+    return listed
+
+
 def _numbers(owner: str, name: str, values: Any) -> tuple[float, ...]:
     """Return a sequence as plain floats; TypeError if it holds anything else."""
     try:

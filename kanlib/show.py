@@ -148,14 +148,15 @@ def _kernel(path: str) -> str:
 def _region(name: str, text: str, region: str) -> str:
     """The lines between the markers of a region."""
     regions: dict[str, list[str]] = {}
-    current: list[str] = []
+    around: list[list[str]] = []  # the open regions: one may stand inside another
     for line in text.splitlines(keepends=True):
         if match := REGION.fullmatch(line):
-            current = regions.setdefault(match[1], [])
+            around.append(regions.setdefault(match[1], []))
         elif END.fullmatch(line):
-            current = []
+            around[-1:] = []
         else:
-            current.append(line)
+            for lines in around:
+                lines.append(line)
     if region not in regions:
         listed = ", ".join(regions) or "none"
         raise ValueError(

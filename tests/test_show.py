@@ -132,6 +132,15 @@ def kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_a_region_may_stand_inside_another(kernels: Path) -> None:
+    (kernels / "toy" / "nested.cu").write_text(
+        "// region: all\nfirst\n// region: part\nsecond\n// endregion\nthird\n"
+        "// endregion\noutside\n"
+    )
+    assert show("toy/nested.cu", "all").text == "first\nsecond\nthird"
+    assert show("toy/nested.cu", "part").text == "second"
+
+
 def test_region_of_a_kernel(kernels: Path) -> None:
     body = show("toy/forward.cu", region="body")
     assert body == Source(

@@ -21,7 +21,7 @@ TAGS = [TAG, "remove-cell"]
 CELL_ID = "code-bootstrap"
 # Modules whose use asks for an extra; every chapter draws figures, one of which moves.
 NEEDED = {"datasets": "data", "safetensors": "save"}
-ALWAYS = {"plot", "widgets"}
+ALWAYS = {"fast", "plot", "widgets"}
 CONFIG = "_config.yml"
 
 INSTALLS = """\
@@ -69,7 +69,7 @@ def extras(notebook: Notebook) -> str:
     Example:
         >>> cell = {"cell_type": "code", "metadata": {}, "source": "kl.datasets.load"}
         >>> extras({"cells": [cell]})
-        'data,plot,widgets'
+        'data,fast,plot,widgets'
     """
     names: set[str] = set()
     for _, cell in code_cells(notebook):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -18,6 +19,8 @@ from kanlib.ops.bspline import bspline_basis
 
 Row = tuple[float, ...]
 Numbers = Sequence[float] | Sequence[Sequence[float]] | Tensor | np.ndarray
+
+_copies: WeakKeyDictionary["BSpline", dict[torch.device, Tensor]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, init=False)
@@ -197,8 +200,22 @@ class BSpline:
         return bspline_basis(x.to(work), knots, self.degree, derivative).to(x.dtype)
 
     def tensor(self, device: torch.device | str = "cpu") -> Float[Tensor, "*in knots"]:
-        """Return the knots in float64, as the operations of `kanlib.ops` take them."""
-        return torch.from_numpy(self._array).to(device)
+        """Return the knots in float64, as the operations of `kanlib.ops` take them.
+
+        A GPU gets its copy once: to send it at each call would make the host wait, and
+        no CUDA graph could capture the call.
+        """
+        device = torch.device(device)
+        if device.type == "cpu" or torch.compiler.is_compiling():
+            return torch.from_numpy(self._array).to(device)
+        kept = _copies.setdefault(self, {})
+        if device in kept:
+            return kept[device]
+        made = torch.from_numpy(self._array).to(device)
+        # Neither a stand-in of a compiler's trace nor what only inference may use.
+        if type(made) is Tensor and not made.is_inference():
+            kept[device] = made
+        return made
 
     def __repr__(self) -> str:
         """Return an expression that makes an equal spline."""

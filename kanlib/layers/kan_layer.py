@@ -70,7 +70,11 @@ class KANLayer(StoresKnots):
         Initial values. With a base: w uniform in ±1/√I and c normal with standard
         deviation 0.5 / K, so a layer starts near its base part. Without: c normal with
         standard deviation 1 / √(I·K). `mixing` starts uniform in ±√3/√I.
-        Cost for N rows: N·I basis evaluations and 2·N·O·I·(K + 1) operations; forward
+        B-splines that are not shared run as `kanlib.ops.spline_sum`: compiled where it
+        can be, with SiLU in the same product, equal to plain PyTorch up to rounding
+        (bounds there), and keeping only x and the weights for the gradient.
+        Cost for N rows of other bases: N·I basis evaluations and 2·N·O·I·(K + 1)
+        operations; forward
         keeps N·I·(K + 1) numbers for the gradient beside what the basis keeps itself,
         never N·O·I. `edges`, `l1` and `entropy` do form N·O·I numbers.
         B-spline knots travel in the state dictionary as float64 under `knots`, for they
@@ -143,15 +147,22 @@ class KANLayer(StoresKnots):
     def forward(self, x: Float[Tensor, "*batch I"]) -> Float[Tensor, "*batch O"]:
         """Return the layer's outputs; an empty batch gives an empty result."""
         x = self._checked(x)
-        if self._is_spline_sum():
-            return self._spline_sum(x)
-        phi = self.basis(x)  # (..., I, K)
-        if self.mixing is None:
-            weight = (self.coefficients * self.mask.unsqueeze(-1)).flatten(1)
-            y = F.linear(phi.flatten(-2), weight)
-        else:
+        silu = self.base is F.silu
+        if self.mixing is not None:
+            phi = self.basis(x)  # (..., I, K)
             shared = torch.einsum("...ik,ik->...i", phi, self._per_input())
             y = F.linear(shared, self.mixing * self.mask)
+        elif isinstance(self.basis, BSpline):
+            w = None
+            if silu and self.base_weight is not None:
+                w = self.base_weight * self.mask
+            knots = self.basis.tensor(x.device)
+            y = spline_sum(x, self.edge_coefficients(), w, knots, self.basis.degree)
+            if silu:
+                return y
+        else:
+            phi = self.basis(x)
+            y = F.linear(phi.flatten(-2), self.edge_coefficients().flatten(1))
         if self.base is None or self.base_weight is None:
             return y
         return y + F.linear(self.base(x), self.base_weight * self.mask)
@@ -287,17 +298,6 @@ class KANLayer(StoresKnots):
         """Shared coefficients, repeated for the inputs of each group: (I, K)."""
         repeats = self.in_features // self.functions
         return self.coefficients.repeat_interleave(repeats, dim=0)
-
-    def _is_spline_sum(self) -> bool:
-        """Whether the layer is the operation that has fast implementations."""
-        splines = isinstance(self.basis, BSpline) and self.mixing is None
-        return splines and (self.base is None or self.base is F.silu)
-
-    def _spline_sum(self, x: Tensor) -> Tensor:
-        assert isinstance(self.basis, BSpline)
-        w = None if self.base_weight is None else self.base_weight * self.mask
-        knots, degree = self.basis.tensor(x.device), self.basis.degree
-        return spline_sum(x, self.edge_coefficients(), w, knots, degree)
 
     def _checked(self, x: Tensor) -> Tensor:
         _check.is_floating("KANLayer", "x", x)

@@ -4,6 +4,7 @@ from kanlib.ops._cuda import RawKernel, raw_kernel
 from kanlib.ops._report import Report, Row, report
 from kanlib.ops._sources import kernel_files, kernel_names, kernel_source
 from kanlib.ops.bspline import bspline_basis
+from kanlib.ops.group_rational import group_rational
 from kanlib.ops.spline_sum import spline_sum
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Report",
     "Row",
     "bspline_basis",
+    "group_rational",
     "kernel_files",
     "kernel_names",
     "kernel_source",

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 
 from kanlib._errors import KernelUnavailable
-from kanlib.ops._sources import kernel_names, kernel_source, listed
+from kanlib.ops._sources import expanded, kernel_names, listed
 
 # No fast-math: the book checks digits. CuPy adds the architecture of the device.
-_OPTIONS = ("-std=c++17",)
+OPTIONS = ("-std=c++17",)
 
 
 def cuda_refusals() -> list[str]:
@@ -141,7 +141,7 @@ def raw_kernel(path: str, name: str) -> RawKernel:
     import cupy
 
     module = cupy.RawModule(
-        code=kernel_source(path), options=_OPTIONS, name_expressions=(name,)
+        code=expanded(path), options=OPTIONS, name_expressions=(name,)
     )
     return RawKernel(path, name, module.get_function(name))
 

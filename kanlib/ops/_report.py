@@ -56,7 +56,10 @@ def report() -> Report:
     """
     names = [found.name for found in iter_modules([str(Path(__file__).parent)])]
     references = [Row(name, "reference") for name in names if name[0] != "_"]
-    loops = [Row("spline_sum", "cpu", tuple(numba_refusals()))]
+    loops = [
+        Row(name, "cpu", tuple(numba_refusals()))
+        for name in ("group_rational", "spline_sum")
+    ]
     refusals = tuple(cuda_refusals())
     kernels = [
         Row(f"{name} of {path}", "cuda", refusals)

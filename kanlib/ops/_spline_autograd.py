@@ -1,7 +1,9 @@
 """Gradients of every order for `spline_sum`.
 
-Three functions that differentiate into each other; kanlib.ops._spline_cpu says what
-they compute.
+Three functions that differentiate into each other; kanlib.ops._spline_ops says what
+they compute. Forward mode is left to the reference. There is no `jvp` rule, because
+torch.compile refuses functions that have one: a backward that runs in forward mode, for
+a graph that was made outside of it, raises NotImplementedError.
 """
 
 from collections.abc import Callable
@@ -10,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
+from torch.autograd import Function, forward_ad
 
 Dims = tuple[int | None, ...]
 
@@ -22,6 +24,36 @@ def _signed(forward: Any) -> Any:
     """
     forward.__signature__ = signature(forward)
     return forward
+
+
+def _apply(function: type[Function], operation: Any, *arguments: Any) -> Tensor:
+    """Apply a function, or its operation alone where nothing can ask for a gradient.
+
+    A function takes 10 µs to apply, as long as the work of a small layer.
+    """
+    if (
+        torch.compiler.is_compiling()
+        or torch.is_grad_enabled()
+        or forward_ad._current_level >= 0
+        or torch._C._are_functorch_transforms_active()
+    ):
+        return function.apply(*arguments)
+    return operation(*arguments)
+
+
+def spline_sum(*arguments: Any) -> Tensor:
+    """Return the sum, differentiable."""
+    return _apply(Sum, torch.ops.kanlib.spline_sum, *arguments)
+
+
+def spline_pull(*arguments: Any) -> Tensor:
+    """Return the pull, differentiable."""
+    return _apply(Pull, torch.ops.kanlib.spline_pull, *arguments)
+
+
+def spline_push(*arguments: Any) -> Tensor:
+    """Return the push, differentiable."""
+    return _apply(Push, torch.ops.kanlib.spline_push, *arguments)
 
 
 class Sum(Function):
@@ -36,8 +68,9 @@ class Sum(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
         """Keep the arguments, and nothing that is as wide as the features."""
-        x, weight, scale, knots, *ctx.options = inputs
-        ctx.save_for_backward(x, weight, scale, knots)
+        *tensors, degree, n, base = inputs
+        ctx.options = degree, n, base
+        ctx.save_for_backward(*tensors)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
@@ -46,11 +79,11 @@ class Sum(Function):
         degree, n, base = ctx.options
         of_x = of_weight = of_scale = None
         if ctx.needs_input_grad[0]:
-            of_x = _scaled(Pull.apply(x, weight, g, knots, degree, n + 1, base), scale)
+            of_x = _scaled(spline_pull(x, weight, g, knots, degree, n + 1, base), scale)
         if ctx.needs_input_grad[1]:
-            of_weight = Push.apply(x, scale, g, knots, degree, n, base)
+            of_weight = spline_push(x, scale, g, knots, degree, n, base)
         if scale is not None and ctx.needs_input_grad[2]:
-            of_scale = Pull.apply(x, weight, g, knots, degree, n, base)
+            of_scale = spline_pull(x, weight, g, knots, degree, n, base)
         return of_x, of_weight, of_scale, None, None, None, None
 
     @staticmethod
@@ -58,11 +91,11 @@ class Sum(Function):
         """Fold a batch of rows into the rows; other batches go one by one."""
         if dims[1] is not None or dims[3] is not None:
             given = (x, weight, scale, knots, *options)
-            return _one_by_one(Sum.apply, info, dims, given)
+            return _one_by_one(spline_sum, info, dims, given)
         size = info.batch_size
         x, scale = (_leading(t, d, size) for t, d in ((x, dims[0]), (scale, dims[2])))
         flat = None if scale is None else scale.flatten(0, 1)
-        y = Sum.apply(x.flatten(0, 1), weight, flat, knots, *options)
+        y = spline_sum(x.flatten(0, 1), weight, flat, knots, *options)
         return y.reshape(size, x.shape[1], y.shape[1]), 0
 
 
@@ -78,8 +111,9 @@ class Pull(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
         """Keep the arguments."""
-        x, weight, g, knots, *ctx.options = inputs
-        ctx.save_for_backward(x, weight, g, knots)
+        *tensors, degree, n, base = inputs
+        ctx.options = degree, n, base
+        ctx.save_for_backward(*tensors)
 
     @staticmethod
     def backward(ctx: Any, v: Tensor) -> Any:
@@ -88,11 +122,11 @@ class Pull(Function):
         degree, n, base = ctx.options
         of_x = of_weight = of_g = None
         if ctx.needs_input_grad[0]:
-            of_x = v * Pull.apply(x, weight, g, knots, degree, n + 1, base)
+            of_x = v * spline_pull(x, weight, g, knots, degree, n + 1, base)
         if ctx.needs_input_grad[1]:
-            of_weight = Push.apply(x, v, g, knots, degree, n, base)
+            of_weight = spline_push(x, v, g, knots, degree, n, base)
         if ctx.needs_input_grad[2]:
-            of_g = Sum.apply(x, weight, v, knots, degree, n, base)
+            of_g = spline_sum(x, weight, v, knots, degree, n, base)
         return of_x, of_weight, of_g, None, None, None, None
 
     @staticmethod
@@ -100,10 +134,10 @@ class Pull(Function):
         """Fold a batch of rows into the rows; other batches go one by one."""
         if dims[1] is not None or dims[3] is not None:
             arguments = (x, weight, g, knots, *options)
-            return _one_by_one(Pull.apply, info, dims, arguments)
+            return _one_by_one(spline_pull, info, dims, arguments)
         size = info.batch_size
         x, g = (_leading(t, d, size) for t, d in ((x, dims[0]), (g, dims[2])))
-        h = Pull.apply(x.flatten(0, 1), weight, g.flatten(0, 1), knots, *options)
+        h = spline_pull(x.flatten(0, 1), weight, g.flatten(0, 1), knots, *options)
         return h.reshape(x.shape), 0
 
 
@@ -119,8 +153,9 @@ class Push(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
         """Keep the arguments."""
-        x, scale, g, knots, *ctx.options = inputs
-        ctx.save_for_backward(x, scale, g, knots)
+        *tensors, degree, n, base = inputs
+        ctx.options = degree, n, base
+        ctx.save_for_backward(*tensors)
 
     @staticmethod
     def backward(ctx: Any, u: Tensor) -> Any:
@@ -129,17 +164,17 @@ class Push(Function):
         degree, n, base = ctx.options
         of_x = of_scale = of_g = None
         if ctx.needs_input_grad[0]:
-            of_x = _scaled(Pull.apply(x, u, g, knots, degree, n + 1, base), scale)
+            of_x = _scaled(spline_pull(x, u, g, knots, degree, n + 1, base), scale)
         if scale is not None and ctx.needs_input_grad[1]:
-            of_scale = Pull.apply(x, u, g, knots, degree, n, base)
+            of_scale = spline_pull(x, u, g, knots, degree, n, base)
         if ctx.needs_input_grad[2]:
-            of_g = Sum.apply(x, u, scale, knots, degree, n, base)
+            of_g = spline_sum(x, u, scale, knots, degree, n, base)
         return of_x, of_scale, of_g, None, None, None, None
 
     @staticmethod
     def vmap(info: Any, dims: Dims, *arguments):  # type: ignore[no-untyped-def]
         """One by one: each result sums over rows of its own."""
-        return _one_by_one(Push.apply, info, dims, arguments)
+        return _one_by_one(spline_push, info, dims, arguments)
 
 
 def _scaled(h: Tensor, scale: Tensor | None) -> Tensor:

@@ -1,15 +1,7 @@
-"""`spline_sum` on a CPU: three operations that are closed under differentiation.
+"""`spline_sum` on a CPU: the operations of kanlib.ops._spline_ops with numba's loops.
 
-With features Φ⁽ⁿ⁾ (rows, F, I), the K B-splines and then, if there is a base, SiLU, all
-differentiated n times, and a weight C (F, I, O):
-
-    sum   y[r, o] = Σ_{f,i} s[r, i] Φ⁽ⁿ⁾[r, f, i] C[f, i, o]
-    pull  h[r, i] = Σ_{f,o} g[r, o] Φ⁽ⁿ⁾[r, f, i] C[f, i, o]
-    push  P[f, i, o] = Σ_r s[r, i] Φ⁽ⁿ⁾[r, f, i] g[r, o]
-
-The derivative of each with respect to each argument is one of them again, with n or
-n + 1 (kanlib.ops._spline_autograd). Features exist for a chunk of rows at a time, so
-that they stay in the cache and nothing but arguments is kept for backward.
+Features exist for a chunk of rows at a time, so that they stay in the cache and nothing
+but arguments is kept for backward.
 
 Two ways, chosen by K alone: a dense one fills all features and multiplies matrices; a
 local one visits only the d + 1 functions that are active at a point.
@@ -21,9 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from kanlib.ops import _spline_numba as loops
+from kanlib.ops._spline_ops import LIBRARY
 from kanlib.ops._threads import parallel
 
 CHUNK_BYTES = 1 << 20
@@ -35,33 +29,20 @@ LOCAL_FROM = 10
 LEAST = 16
 """Rows, or inputs, that are worth a thread."""
 
-_LIBRARY = torch.library.Library("kanlib", "DEF")
-_LIBRARY.define(
-    "spline_sum(Tensor x, Tensor weight, Tensor? scale, Tensor knots, int degree, "
-    "int derivative, bool base) -> Tensor"
-)
-_LIBRARY.define(
-    "spline_pull(Tensor x, Tensor weight, Tensor g, Tensor knots, int degree, "
-    "int derivative, bool base) -> Tensor"
-)
-_LIBRARY.define(
-    "spline_push(Tensor x, Tensor? scale, Tensor g, Tensor knots, int degree, "
-    "int derivative, bool base) -> Tensor"
-)
-
 
 class _Grid:
     """Knots as the loops need them: made once, for a layer asks with the same again."""
 
     def __init__(self, knots: np.ndarray, degree: int, kind: Any) -> None:
-        size = knots.shape[1] - degree - 1
         first = knots[0]
-        step = (first[size] - first[degree]) / (size - degree)
-        even = first[degree] + step * (np.arange(knots.shape[1]) - degree)
-        apart = np.abs(first - even).max()
-        # The closed form is for cubic splines on shared, equidistant knots.
-        self.closed = degree == 3 and len(knots) == 1 and apart <= 1e-12 * abs(step)
-        self.scale, self.shift = kind(1 / step), kind(3 - first[degree] / step)
+        count, step = len(first), (first[-1] - first[0]) / (len(first) - 1)
+        apart = np.abs(first - (first[0] + step * np.arange(count))).max()
+        # The closed form is for cubic splines on shared knots, equidistant to rounding.
+        rounding = 8 * np.finfo(np.float64).eps * np.abs(first).max()
+        self.closed = degree == 3 and len(knots) == 1 and apart <= rounding < step
+        self.scale = self.shift = kind(0)
+        if self.closed:
+            self.scale, self.shift = kind(1 / step), kind(-first[0] / step)
         self.knots = knots.astype(kind)
 
 
@@ -76,105 +57,102 @@ class _Features:
     def __init__(
         self, x: Tensor, knots: Tensor, degree: int, derivative: int, base: bool
     ) -> None:
-        self.x = x.contiguous().numpy()
+        self.x = x.contiguous()
         self.degree, self.derivative, self.base = degree, derivative, base
-        rows, count = knots.shape
+        inputs, count = knots.shape
         self.size = count - degree - 1
         self.count = self.size + base
         self.local = self.size >= LOCAL_FROM + 2 * (degree - 3)
-        kind: Any = self.x.dtype.type
-        if rows == 1:
+        self.points = self.x.numpy()
+        kind: Any = self.points.dtype.type
+        if inputs == 1:
             grid = _grid(knots.numpy().tobytes(), count, degree, kind)
         else:
             grid = _Grid(knots.numpy(), degree, kind)
         self.uniform = grid.closed and derivative < 3
-        self.t, self.scale, self.shift = grid.knots, grid.scale, grid.shift
+        self.grid = grid
+        wide = max(1, x.shape[1] * self.count * x.element_size())
+        self.length = min(len(x), max(32, min(512, CHUNK_BYTES // wide)))
 
     def chunks(self) -> Iterator[slice]:
         """Rows whose features fit the cache."""
-        wide = max(1, self.x.shape[1] * self.count * self.x.itemsize)
-        length = max(32, min(512, CHUNK_BYTES // wide))
-        for start in range(0, len(self.x), length):
-            yield slice(start, min(start + length, len(self.x)))
+        for start in range(0, len(self.x), max(1, self.length)):
+            yield slice(start, min(start + self.length, len(self.x)))
 
     def buffer(self) -> Tensor:
         """Room for the features of one chunk."""
-        rows = max((part.stop - part.start for part in self.chunks()), default=0)
-        shape = (rows, self.count, self.x.shape[1])
-        return torch.empty(shape, dtype=torch.from_numpy(self.x).dtype)
+        return self.x.new_empty(self.length, self.count, self.x.shape[1])
 
-    def fill(self, rows: slice, out: np.ndarray) -> None:
-        """Write all features of some rows."""
-        x = self.x[rows]
+    def fill(self, rows: slice, scale: Tensor | None, buffer: Tensor) -> Tensor:
+        """Return all features of some rows, scaled, in a part of `buffer`."""
+        features = buffer[: rows.stop - rows.start]
+        x, out = self.points[rows], features.numpy()
+        parallel(len(x), partial(self._fill, x, out), LEAST)
+        if self.base:
+            features[:, -1] = silu(self.x[rows], self.derivative)
+        return features if scale is None else features.mul_(scale[rows].unsqueeze(1))
 
-        def work(start: int, stop: int) -> None:
-            part, into = x[start:stop], out[start:stop]
-            if self.uniform:
-                loops.cubic_features(
-                    part, self.scale, self.shift, self.derivative, self.size, into
-                )
-            else:
-                loops.spread(*self._active(part), self.size, into)
-            if self.base:
-                self._base(part, self.size, into)
+    def active(self, rows: slice, scale: Tensor | None) -> tuple[np.ndarray, Tensor]:
+        """Return the first active function at each point, and the values of all."""
+        first, values = self._active(self.points[rows])
+        found = torch.from_numpy(values)
+        return first, found if scale is None else found.mul_(scale[rows].unsqueeze(1))
 
-        parallel(len(x), work, LEAST)
+    def bases(self, rows: slice, scale: Tensor | None = None) -> Tensor:
+        """Return SiLU of some rows, differentiated and scaled."""
+        found = silu(self.x[rows], self.derivative)
+        return found if scale is None else found.mul_(scale[rows])
 
-    def active(self, rows: slice) -> tuple[np.ndarray, np.ndarray]:
-        """The first active function at each point, and the values of all of them."""
-        return self._active(self.x[rows])
-
-    def bases(self, rows: slice) -> Tensor:
-        """SiLU of some rows, differentiated."""
-        x = self.x[rows]
-        out = np.empty((len(x), 1, x.shape[1]), dtype=x.dtype)
-        self._base(x, 0, out)
-        return torch.from_numpy(out[:, 0])
+    def _fill(self, x: np.ndarray, out: np.ndarray, start: int, stop: int) -> None:
+        x, out = x[start:stop], out[start:stop]
+        if self.uniform:
+            grid = self.grid
+            loops.cubic_features(
+                x, grid.scale, grid.shift, self.derivative, self.size, out
+            )
+        else:
+            loops.spread(*self._active(x), self.size, out)
 
     def _active(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         first = np.empty(x.shape, dtype=np.int32)
         values = np.empty((len(x), self.degree + 1, x.shape[1]), dtype=x.dtype)
+        grid, n = self.grid, self.derivative
         if self.uniform:
-            loops.cubic_active(
-                x, self.scale, self.shift, self.derivative, self.size, first, values
-            )
+            loops.cubic_active(x, grid.scale, grid.shift, n, self.size, first, values)
         else:
-            loops.deboor_active(x, self.t, self.degree, self.derivative, first, values)
+            loops.deboor_active(x, grid.knots, self.degree, n, first, values)
         return first, values
 
-    def _base(self, x: np.ndarray, place: int, out: np.ndarray) -> None:
-        now, before = (p.astype(x.dtype) for p in sigmoid_polynomials(self.derivative))
-        loops.silu(x, self.derivative, now, before, place, out)
 
-    def pull(self, rows: slice, g: np.ndarray, out: np.ndarray) -> bool:
-        """Add Σ_f g Φ to `out` without forming Φ, where there is a loop that can."""
-        x = self.x[rows]
-        if not (self.uniform and self.derivative == 1):
-            return False
+def silu(x: Tensor, derivative: int) -> Tensor:
+    """Return silu⁽ⁿ⁾(x) = x s⁽ⁿ⁾ + n s⁽ⁿ⁻¹⁾, s = sigmoid(x).
 
-        def work(a: int, b: int) -> None:
-            loops.cubic_pull(
-                x[a:b], self.scale, self.shift, self.size, g[a:b], out[a:b]
-            )
-
-        parallel(len(x), work, LEAST)
-        return True
+    By torch, whose exponential is many times faster than the one that numba links.
+    """
+    if derivative == 0:
+        return F.silu(x)
+    if derivative == 1:
+        return torch.ops.aten.silu_backward(torch.ones_like(x), x)
+    s = x.sigmoid()
+    now, before = sigmoid_polynomials(derivative)
+    a, b = torch.zeros_like(s), torch.zeros_like(s)
+    for p, q in zip(now, before, strict=True):
+        a, b = a.mul_(s).add_(p), b.mul_(s).add_(q)
+    return a.mul_(x).add_(b)
 
 
 @lru_cache
-def sigmoid_polynomials(derivative: int) -> tuple[np.ndarray, np.ndarray]:
-    """s⁽ⁿ⁾ and n s⁽ⁿ⁻¹⁾ as polynomials in s = sigmoid, of equal length.
+def sigmoid_polynomials(derivative: int) -> tuple[list[float], list[float]]:
+    """s⁽ⁿ⁾ and n s⁽ⁿ⁻¹⁾ as polynomials in s = sigmoid, of equal length, highest first.
 
     From s' = s − s²: if s⁽ⁿ⁾ = p(s), then s⁽ⁿ⁺¹⁾ = p'(s) (s − s²).
     """
     now, before = np.poly1d([1, 0]), np.poly1d([0])
     for _ in range(derivative):
         now, before = np.polyder(now) * np.poly1d([-1, 1, 0]), now
-    wide = len(now.coeffs)
-    padded = np.zeros(wide)
     earlier = derivative * before.coeffs
-    padded[wide - len(earlier) :] = earlier
-    return np.asarray(now.coeffs, dtype=float), padded
+    padding = [0.0] * (len(now.coeffs) - len(earlier))
+    return list(map(float, now.coeffs)), padding + list(map(float, earlier))
 
 
 def _sum(
@@ -188,24 +166,24 @@ def _sum(
 ) -> Tensor:
     features = _Features(x, knots, degree, derivative, base)
     weight, y = weight.contiguous(), x.new_zeros(len(x), weight.shape[2])
-    if not features.local:
-        buffer = features.buffer()
-        for rows in features.chunks():
-            part = _filled(features, rows, buffer, scale)
-            torch.mm(part, weight.flatten(0, 1), out=y[rows])
-        return y
+    buffer = None if features.local else features.buffer()
     for rows in features.chunks():
+        if buffer is not None:
+            part = features.fill(rows, scale, buffer).flatten(1)
+            torch.mm(part, weight.flatten(0, 1), out=y[rows])
+            continue
         if base:
-            torch.mm(_bases(features, rows, scale), weight[-1], out=y[rows])
-        into = y[rows].numpy()
+            torch.mm(features.bases(rows, scale), weight[-1], out=y[rows])
+        first, values = features.active(rows, scale)
         work = partial(
             _sum_rows,
-            *_active(features, rows, scale),
+            first,
+            values.numpy(),
             weight.numpy(),
             features.size,
-            into,
+            y[rows].numpy(),
         )
-        parallel(len(into), work, LEAST)
+        parallel(len(first), work, LEAST)
     return y
 
 
@@ -227,32 +205,42 @@ def _pull(
         if base:
             torch.mm(g[rows], weight[-1].T, out=h[rows])
             h[rows] *= features.bases(rows)
-        into = h[rows].numpy()
+        first, values = features.active(rows, None)
         work = partial(
             _pull_rows,
-            *features.active(rows),
+            first,
+            values.numpy(),
             weight.numpy(),
             g[rows].numpy(),
             features.size,
-            into,
+            h[rows].numpy(),
         )
-        parallel(len(into), work, LEAST)
+        parallel(len(first), work, LEAST)
     return h
 
 
 def _pull_dense(features: _Features, weight: Tensor, g: Tensor, h: Tensor) -> None:
-    buffer, other = features.buffer(), None
+    # The derivative that is asked for most has a loop that forms no features.
+    fused = features.uniform and features.derivative == 1
+    buffer, other = features.buffer(), None if fused else features.buffer()
     for rows in features.chunks():
         product = buffer[: rows.stop - rows.start]
         torch.mm(g[rows], weight.flatten(0, 1).T, out=product.flatten(1))
-        up, into = product.numpy(), h[rows].numpy()
-        if features.pull(rows, up, into):
-            if features.base:
-                h[rows].addcmul_(product[:, -1], features.bases(rows))
+        if other is not None:
+            part = features.fill(rows, None, other)
+            torch.sum(product.mul_(part), 1, out=h[rows])
             continue
-        other = features.buffer() if other is None else other
-        part = _filled(features, rows, other, None)
-        loops.contract(up, part.view(product.shape).numpy(), into)
+        work = partial(
+            _pull_cubic,
+            features.points[rows],
+            features.grid,
+            features.size,
+            product.numpy(),
+            h[rows].numpy(),
+        )
+        parallel(len(product), work, LEAST)
+        if features.base:
+            h[rows] += torch.ops.aten.silu_backward(product[:, -1], features.x[rows])
 
 
 def _push(
@@ -266,45 +254,39 @@ def _push(
 ) -> Tensor:
     features = _Features(x, knots, degree, derivative, base)
     g, out = g.contiguous(), x.new_zeros(features.count, x.shape[1], g.shape[1])
-    if not features.local:
-        buffer = features.buffer()
-        for rows in features.chunks():
-            part = _filled(features, rows, buffer, scale)
-            out.flatten(0, 1).addmm_(part.T, g[rows])
-        return out
+    buffer = None if features.local else features.buffer()
     for rows in features.chunks():
+        if buffer is not None:
+            part = features.fill(rows, scale, buffer).flatten(1)
+            out.flatten(0, 1).addmm_(part.T, g[rows])
+            continue
         if base:
-            out[-1].addmm_(_bases(features, rows, scale).T, g[rows])
-        active, up = _active(features, rows, scale), g[rows].numpy()
-        work = partial(_push_inputs, *active, up, features.size, out.numpy())
+            out[-1].addmm_(features.bases(rows, scale).T, g[rows])
+        first, values = features.active(rows, scale)
+        work = partial(
+            _push_inputs,
+            first,
+            values.numpy(),
+            g[rows].numpy(),
+            features.size,
+            out.numpy(),
+        )
         # Threads take ranges of inputs: the rows' sums stay in one order.
         parallel(x.shape[1], work, LEAST)
     return out
 
 
-def _filled(
-    features: _Features, rows: slice, buffer: Tensor, scale: Tensor | None
-) -> Tensor:
-    """All features of some rows, as the matrix that weights multiply."""
-    part = buffer[: rows.stop - rows.start]
-    features.fill(rows, part.numpy())
-    if scale is not None:
-        loops.scale_features(part.numpy(), scale[rows].contiguous().numpy())
-    return part.flatten(1)
-
-
-def _active(
-    features: _Features, rows: slice, scale: Tensor | None
-) -> tuple[np.ndarray, np.ndarray]:
-    first, values = features.active(rows)
-    if scale is not None:
-        loops.scale_features(values, scale[rows].contiguous().numpy())
-    return first, values
-
-
-def _bases(features: _Features, rows: slice, scale: Tensor | None) -> Tensor:
-    silu = features.bases(rows)
-    return silu if scale is None else silu * scale[rows]
+def _pull_cubic(
+    x: np.ndarray,
+    grid: _Grid,
+    size: int,
+    g: np.ndarray,
+    out: np.ndarray,
+    start: int,
+    stop: int,
+) -> None:
+    rows = slice(start, stop)
+    loops.cubic_pull(x[rows], grid.scale, grid.shift, size, g[rows], out[rows])
 
 
 def _sum_rows(
@@ -346,22 +328,6 @@ def _push_inputs(
     loops.local_push(first, values, g, start, stop, size, out)
 
 
-_LIBRARY.impl("spline_sum", _sum, "CPU")
-_LIBRARY.impl("spline_pull", _pull, "CPU")
-_LIBRARY.impl("spline_push", _push, "CPU")
-
-
-@torch.library.register_fake("kanlib::spline_sum")
-def _(x, weight, scale, knots, degree, derivative, base):  # type: ignore[no-untyped-def]
-    return x.new_empty(x.shape[0], weight.shape[2])
-
-
-@torch.library.register_fake("kanlib::spline_pull")
-def _(x, weight, g, knots, degree, derivative, base):  # type: ignore[no-untyped-def]
-    return x.new_empty(x.shape)
-
-
-@torch.library.register_fake("kanlib::spline_push")
-def _(x, scale, g, knots, degree, derivative, base):  # type: ignore[no-untyped-def]
-    count = knots.shape[-1] - degree - 1 + int(base)
-    return x.new_empty(count, x.shape[1], g.shape[1])
+LIBRARY.impl("spline_sum", _sum, "CPU")
+LIBRARY.impl("spline_pull", _pull, "CPU")
+LIBRARY.impl("spline_push", _push, "CPU")

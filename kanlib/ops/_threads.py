@@ -10,8 +10,6 @@ import torch
 
 _lock = Lock()
 _pool: ThreadPoolExecutor | None = None
-_owner = 0
-"""The process that started the pool: its threads do not survive a fork."""
 
 
 def parallel(count: int, work: Callable[[int, int], None], least: int) -> None:
@@ -36,9 +34,21 @@ def parallel(count: int, work: Callable[[int, int], None], least: int) -> None:
 
 
 def _threads() -> ThreadPoolExecutor:
-    global _pool, _owner
+    global _pool
     with _lock:
-        if _pool is None or _owner != os.getpid():
+        if _pool is None:
             _pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="kanlib")
-            _owner = os.getpid()
         return _pool
+
+
+def _forget() -> None:
+    """Start anew in a forked process, which has no threads and may find the lock held.
+
+    Its parent may have forked while another of its threads was inside `_threads`.
+    """
+    global _lock, _pool
+    _lock, _pool = Lock(), None
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which cannot fork
+    os.register_at_fork(after_in_child=_forget)

@@ -194,3 +194,15 @@ BAD = [
 def test_bad_input_is_refused(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+def test_a_device_gets_its_copy_of_the_knots_once():
+    basis = BSpline.uniform(5)
+    with torch.inference_mode():
+        assert basis.tensor("meta").is_inference()
+    copy = basis.tensor("meta")
+    assert not copy.is_inference()
+    assert copy.dtype == torch.float64
+    assert basis.tensor("meta") is copy
+    assert BSpline.uniform(6).tensor("meta").shape == (13,)
+    assert basis.tensor().tolist() == pytest.approx(list(basis.knots))

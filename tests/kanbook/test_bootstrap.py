@@ -77,13 +77,13 @@ def test_without_an_address_it_says_what_to_do() -> None:
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
-        ("x = 1", "plot,widgets"),
-        ("kl.datasets.load('digits')", "data,plot,widgets"),
-        ("from kanlib.datasets import load", "data,plot,widgets"),
-        ("from kanlib import datasets", "data,plot,widgets"),
-        ("import kanlib.datasets", "data,plot,widgets"),
-        ("import safetensors.torch", "plot,save,widgets"),
-        ("if", "plot,widgets"),
+        ("x = 1", "fast,plot,widgets"),
+        ("kl.datasets.load('digits')", "data,fast,plot,widgets"),
+        ("from kanlib.datasets import load", "data,fast,plot,widgets"),
+        ("from kanlib import datasets", "data,fast,plot,widgets"),
+        ("import kanlib.datasets", "data,fast,plot,widgets"),
+        ("import safetensors.torch", "fast,plot,save,widgets"),
+        ("if", "fast,plot,widgets"),
     ],
 )
 def test_extras_follow_from_the_code(code: str, expected: str) -> None:
@@ -144,12 +144,12 @@ def test_refresh_writes_it_before_the_run(tmp_path: Path) -> None:
     assert prepare(one)
     assert not prepare(one)
     made = nbformat.read(one.path, as_version=4)
-    assert made.cells[1].source == source(None, "plot,widgets")
+    assert made.cells[1].source == source(None, "fast,plot,widgets")
     book(tmp_path, "https://github.com/ada/engine")
     assert known_address(tmp_path) == KNOWN
     assert prepare(one)
     made = nbformat.read(one.path, as_version=4)
-    assert made.cells[1].source == source(KNOWN, "plot,widgets")
+    assert made.cells[1].source == source(KNOWN, "fast,plot,widgets")
     assert len(made.cells) == 3
 
 

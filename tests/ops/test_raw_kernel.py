@@ -1,5 +1,6 @@
 """The door to the CUDA sources: what it reads, what it refuses, what it launches."""
 
+import re
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -29,7 +30,9 @@ def test_every_source_starts_with_operation_launch_and_bytes():
     assert BASIS in kernel_files()
     for path in kernel_files():
         lines = kernel_source(path).splitlines()
-        for line, head in zip(lines, ("Operation:", "Launch:", "Bytes:"), strict=False):
+        heads = [line for line in lines if re.match(r"// (?!Checked)[A-Z]\w+: ", line)]
+        assert lines[0] == heads[0], path
+        for line, head in zip(heads, ("Operation:", "Launch:", "Bytes:"), strict=False):
             assert line.startswith(f"// {head} "), f"{path}: {line}"
         assert kernel_names(path), f"{path} has no kernel"
 
@@ -50,6 +53,32 @@ def test_sources_are_found_in_a_wheel(tmp_path, monkeypatch):
     monkeypatch.setattr(_sources, "_WHEEL", tmp_path)
     assert kernel_files() == ("sum/rows.cu",)
     assert kernel_names("sum/rows.cu") == ("rows",)
+
+
+def test_an_included_file_is_inlined_once_with_its_lines(tmp_path, monkeypatch):
+    (tmp_path / "common").mkdir()
+    (tmp_path / "common" / "a.cuh").write_text(
+        '#pragma once\n#include "common/b.cuh"\nA'
+    )
+    (tmp_path / "common" / "b.cuh").write_text("B")
+    head = '#include "common/a.cuh"\n#include <limits>\n  # include "common/b.cuh"\n'
+    (tmp_path / "sum.cu").write_text(head + "__global__ void __launch_bounds__(9) f()")
+    monkeypatch.setattr(_sources, "_WHEEL", tmp_path)
+    assert _sources.expanded("sum.cu").splitlines() == [
+        *('#line 1 "sum.cu"', '#line 1 "common/a.cuh"', ""),
+        *('#line 1 "common/b.cuh"', "B", '#line 3 "common/a.cuh"', "A"),
+        *('#line 2 "sum.cu"', "#include <limits>", ""),
+        "__global__ void __launch_bounds__(9) f()",
+    ]
+    assert kernel_files() == ("sum.cu",)
+    assert kernel_names("sum.cu") == ("f",)
+
+
+def test_a_missing_included_file_is_named_with_its_line(tmp_path, monkeypatch):
+    (tmp_path / "sum.cu").write_text('\n#include "common/a.cuh"\n')
+    monkeypatch.setattr(_sources, "_WHEEL", tmp_path)
+    with pytest.raises(ValueError, match=r"sum.cu: line 2 includes 'common/a.cuh'"):
+        _sources.expanded("sum.cu")
 
 
 @pytest.mark.parametrize("path", ["nope.cu", "../pyproject.toml", "bspline", ""])
