@@ -4,19 +4,16 @@
 // it waits (barrier, shuffle) or ends, then the next one in the chosen order runs. A result
 // that depends on the order of threads or blocks is a race, so tests run several orders.
 // Shared memory starts each block as NaN; what hardware leaves undefined (threads that
-// missed a barrier, two barriers met as one, lanes absent from a shuffle) is an error here.
+// missed a barrier, two barriers met as one, lanes absent from a shuffle, an address that is
+// no multiple of the vector's size, an index past an array's end) is an error here.
 //
-// Not here: dynamic shared memory, atomics, warp votes, shuffles narrower than a warp.
+// Not here: dynamic shared memory, cooperative groups, shuffles narrower than a warp.
 #pragma once
 
 #include <link.h>
 #include <ucontext.h>
 
-#include <algorithm>
-#include <cmath>
-#include <cstdint>
 #include <cstdio>
-#include <cstring>
 #include <memory>
 #include <numeric>
 #include <random>
@@ -24,11 +21,8 @@
 #include <utility>
 #include <vector>
 
-#define __global__
-#define __device__
-#define __host__
-#define __forceinline__ inline
-#define __launch_bounds__(...)
+#include "cuda_words.h"
+
 // Thread-local, because that puts every shared array of the library, those of templates
 // too, into one segment that can be found and filled.
 #define __shared__ static thread_local
@@ -41,24 +35,21 @@
     host::shuffle((mask), (v), host::clamped(host::lane() - (int)(by)), __LINE__)
 #define __shfl_down_sync(mask, v, by) \
     host::shuffle((mask), (v), host::clamped(host::lane() + (int)(by)), __LINE__)
+#define __ballot_sync(mask, yes) host::vote((mask), (yes), __LINE__)
+#define __any_sync(mask, yes) (host::vote((mask), (yes), __LINE__) != 0)
+#define __all_sync(mask, yes) (host::vote((mask), !(yes), __LINE__) == 0)
+#define warpSize (host::warp_size)
 #define threadIdx (host::current->index)
 #define blockIdx (host::block_index)
 #define blockDim (host::block_size)
 #define gridDim (host::grid_size)
-
-using std::max;
-using std::min;
-
-struct dim3 {
-    unsigned x, y, z;
-};
 
 namespace host {
 
 constexpr int warp_size = 32;
 constexpr size_t stack_bytes = 64 * 1024;
 
-enum class State { ready, at_barrier, at_warp, done };
+enum class State { ready, at_barrier, at_warp, done, failed };
 
 struct Thread {
     ucontext_t context;
@@ -76,6 +67,7 @@ inline ucontext_t scheduler;
 inline void (*body)(void *);
 inline void *body_data;
 inline uint64_t exchange[2][1024];
+inline const char *fault;  // what a thread in the state `failed` did
 
 inline int lane() { return current->linear % warp_size; }
 
@@ -114,6 +106,22 @@ T shuffle(unsigned mask, T value, int source, int line) {
     T result;
     std::memcpy(&result, takes_part ? slots + source : &nothing, sizeof result);
     return result;
+}
+
+inline unsigned vote(unsigned mask, bool yes, int line) {
+    const uint64_t *slots = exchange[current->meetings % 2];
+    const int start = current->linear / warp_size * warp_size;
+    shuffle(mask, uint64_t(yes), lane(), line);
+    unsigned result = 0;
+    for (int q = 0; q < warp_size; ++q)
+        if (mask >> q & 1u) result |= unsigned(slots[start + q] & 1u) << q;
+    return result;
+}
+
+// Ends the current thread for good, and with it the launch.
+inline void fail(const char *what, unsigned line) {
+    fault = what;
+    wait(State::failed, int(line));
 }
 
 // The segment of this library that holds its shared arrays, filled with NaN.
@@ -229,6 +237,7 @@ inline std::string run_block(Threads &threads, char *stacks, int order) {
             if (threads[i].state != State::ready) continue;
             current = &threads[i];
             swapcontext(&scheduler, &current->context);
+            if (current->state == State::failed) return fault + place(*current);
             progress = true;
         }
         progress |= release_warps(threads);
@@ -298,3 +307,29 @@ int launch(void (*kernel)(A...), HOST_LAUNCH_PARAMETERS) {
 }
 
 }  // namespace host
+
+// One thread runs at a time, so that a plain sum is atomic. Its order is the launch's.
+template <typename T>
+T atomicAdd(T *address, std::common_type_t<T> value) {
+    const T before = *address;
+    *address = before + value;
+    return before;
+}
+
+// What g++ calls where -fsanitize=alignment,bounds finds something; the library with other
+// handlers, which would print and go on, is not linked.
+struct SanitizerPlace {
+    const char *file;
+    unsigned line, column;
+};
+
+extern "C" __attribute__((visibility("hidden"), used)) inline void
+__ubsan_handle_type_mismatch_v1(SanitizerPlace *place, void *) {
+    host::fail("an address is not a multiple of the size that is read or written: ",
+               place->line);
+}
+
+extern "C" __attribute__((visibility("hidden"), used)) inline void
+__ubsan_handle_out_of_bounds(SanitizerPlace *place, void *) {
+    host::fail("an index is outside its array: ", place->line);
+}

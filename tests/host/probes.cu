@@ -86,3 +86,41 @@ __global__ void indices(int *out) {
     const int size = blockDim.x * blockDim.y * blockDim.z;
     out[block * size + thread] = block * 1000 + thread;
 }
+
+// One sum of all threads, by atomics: on a GPU its last digits depend on the run.
+template <typename T>
+__global__ void atomic_sum(const T *x, T *out) {
+    atomicAdd(out, x[blockIdx.x * blockDim.x + threadIdx.x]);
+}
+
+// Copies four floats at once; an address that is no multiple of 16 is an error.
+__global__ void copy_vectors(const float *x, float *out) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    const float4 v = reinterpret_cast<const float4 *>(x)[i];
+    reinterpret_cast<float4 *>(out)[i] = make_float4(v.x, v.y, v.z, v.w);
+}
+
+// The same in two steps, so that only the store can be misplaced.
+__global__ void store_vectors(const float *x, float *out) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    const uint4 v = make_uint4(__float_as_uint(x[4 * i]), __float_as_uint(x[4 * i + 1]),
+                               __float_as_uint(x[4 * i + 2]), __float_as_uint(x[4 * i + 3]));
+    *reinterpret_cast<uint4 *>(out + 4 * i) = v;
+}
+
+// Thread 32 writes past a shared array.
+__global__ void past_shared(float *out) {
+    __shared__ float tile[32];
+    tile[threadIdx.x] = 1.0f;
+    __syncthreads();
+    out[threadIdx.x] = tile[threadIdx.x % 32];
+}
+
+// out = how many lanes of the warp hold x > 0, negative if all do, 99 if none does.
+__global__ void votes(const float *x, int *out) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    const bool yes = x[i] > 0.0f;
+    const int count = __popc(__ballot_sync(0xffffffffu, yes));
+    const bool any = __any_sync(0xffffffffu, yes), all = __all_sync(0xffffffffu, yes);
+    out[i] = all ? -count : any ? count : 99;
+}

@@ -16,8 +16,8 @@ NAMES = tuple(f"bspline_basis<{s}, {d}>" for s in SCALARS.values() for d in DEGR
 
 
 @pytest.fixture(scope="module")
-def basis(emulate):
-    return emulate(SOURCE, NAMES)
+def basis(kernels):
+    return kernels(SOURCE, NAMES)
 
 
 def evaluate(basis, x, knots, degree, *, grid=3, block=128, order=0):
