@@ -8,7 +8,7 @@ BIN = .venv/bin
 EXTRAS = fast data plot widgets save book test peers cluster
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help env book epub pdf zip downloads serve test lint long bench budget refresh lock clean
+.PHONY: help env book epub pdf zip downloads serve test lint long bench gpu races budget refresh lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -58,8 +58,16 @@ test: env lint .venv-nvrtc/.stamp  ## Everything CI checks
 long: env  ## The slow sweeps that CI leaves out
 	$(BIN)/pytest -m long -n 2 --dist loadfile
 
-bench: env  ## Measure against peers, side by side
-	$(BIN)/python benchmarks/kan_layer.py
+bench: env  ## Measure against peers, side by side (PEERS="FOLDER ..." COMPILE=1 RECORD=1)
+	$(BIN)/python benchmarks/run.py $(if $(PEERS),--peers $(PEERS)) \
+	  $(if $(COMPILE),--compile) $(if $(RECORD),--record)
+
+gpu:  ## Tests and benchmarks on this GPU, as a record (PY=, FLASHKAT=FOLDER, COMMIT=)
+	$(PY) tests/gpu/run.py $(if $(FLASHKAT),--flashkat $(FLASHKAT)) \
+	  $(if $(COMMIT),--commit $(COMMIT))
+
+races: env  ## The kernels under ThreadSanitizer, one thread per CUDA thread
+	$(BIN)/pytest -m races tests/host
 
 budget: .venv-nvrtc/.stamp  ## Write anew what each kernel may take (read the diff)
 	.venv-nvrtc/bin/python tests/host/compile_check.py > tests/host/budget.json.new

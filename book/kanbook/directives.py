@@ -187,6 +187,8 @@ class GpuRecords(Generated):
         """Return one row for each record, or the sentence that there is none."""
         rows = []
         for path in sorted((self.site.root / "book/records").glob("*.json")):
+            if path.name.startswith("cpu-"):
+                continue  # those stand on the page of benchmarks
             record = json.loads(path.read_text("utf-8"))
             rows.append(
                 f"* - `{path.stem}`\n  - {record['device']}\n  - {record['date']}\n"

@@ -29,6 +29,7 @@ from kanbook.directives import DIRECTIVES, ClaimRole, VerdictRole, site_of, to_r
 from kanbook.editions import Editions
 from kanbook.executions import Executions
 from kanbook.files import write_whole
+from kanbook.performance_pages import Performance
 from kanbook.site import Site, page_source, print_source
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("chapter-figure", ChapterFigure)
     app.add_directive("executions", Executions)
     app.add_directive("editions", Editions)
+    app.add_directive("performance", Performance)
     app.add_role("claim", ClaimRole())
     app.add_role("verdict", VerdictRole())
     accessibility.setup(app)
