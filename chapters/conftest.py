@@ -18,6 +18,7 @@ from kanbook import figure_data, numbers, statements
 from kanbook.pytest_plugin import executions
 from nbval.plugin import IPyNbCell, IPyNbFile, coalesce_streams
 
+from kanlib import datasets
 from kanlib.claims import CHECK_MIME, NUMBER_MIME, compare
 from kanlib.claims import MIME as CLAIM
 
@@ -118,6 +119,8 @@ class ChapterCell(IPyNbCell):
                 self.raise_cell_error("raised", "\n".join(output.traceback))
             if output.get("name") == "stderr":
                 self.raise_cell_error("wrote to stderr", output.text)
+        for name in _missing(self.cell):
+            pytest.skip(f"{name} is not on this machine")
         self._judge_claims(outputs)
         self._judge_records(outputs)
         if self.options["check"]:
@@ -173,3 +176,10 @@ def _unjudged(outputs: list[Any]) -> list[Any]:
 def _claims(outputs: list[Any]) -> dict[str, dict[str, Any]]:
     bundles = [output.get("data", {}) for output in outputs]
     return {bundle[CLAIM]["id"]: bundle[CLAIM] for bundle in bundles if CLAIM in bundle}
+
+
+def _missing(cell: Any) -> list[str]:
+    """The absent ones of the data sets that a cell needs, by tags as `needs-mnist`."""
+    tags = cell.get("metadata", {}).get("tags", [])
+    named = [tag.removeprefix("needs-") for tag in tags if tag.startswith("needs-")]
+    return [name for name in named if not datasets.available(name)]

@@ -14,6 +14,8 @@ from kanbook.chapters import find_chapters
 from kanbook.refresh import refresh
 from kanbook.runner import execute
 
+from kanlib import datasets
+
 REAL = Path(__file__).resolve().parents[2] / "chapters" / "conftest.py"
 CLAIM = "application/vnd.kanlib.claim+json"
 CHECK = "application/vnd.kanlib.check+json"
@@ -92,6 +94,7 @@ def book(
             CHECK_CELL,
             FIGURE_CELL,
             NUMBER_CELL,
+            ("print('pooled')", (*CHECKED, "needs-mnist")),
         ),
         raising=notebook("print('run', file=open('runs', 'a'))", "1 / 0", "x"),
         noisy=notebook("import sys", "print('careful', file=sys.stderr)"),
@@ -123,7 +126,7 @@ def intact(book: Path) -> tuple[Results, str]:
 def test_sound_chapter_passes(intact: tuple[Results, str]) -> None:
     results, text = intact
     assert set(results["sound"].values()) == {"PASSED"}, text
-    assert len(results["sound"]) == 7
+    assert len(results["sound"]) == 7 + datasets.available("mnist")
 
 
 def test_raising_cell_is_reported_and_later_cells_are_not(
@@ -185,8 +188,12 @@ def broken(book: Path, intact: tuple[Results, str]) -> tuple[Results, str]:
     html = figure["data"]["text/html"].replace("<td>2", "<td>2.3")
     figure["data"]["text/html"] = html.replace("<td>4", "<td>4.5")
     made.cells[5].outputs[0]["data"][NUMBER]["value"] = 1.5
+    made.cells[6].outputs[0]["text"] = "whole\n"
     nbformat.write(made, path)
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setenv("KANLIB_DATA", str(book / "empty"))
     result = run_pytest(book, "chapters/part/sound.ipynb")
+    monkeypatch.undo()
     path.write_text(committed)
     return result
 
@@ -218,6 +225,14 @@ def test_a_check_with_another_bound_is_reported(broken: tuple[Results, str]) -> 
     results, text = broken
     assert results["sound"]["Cell 3"] == "FAILED"
     assert "the check of one is another: sum equal 1e-12 became sum equal 1e-09" in text
+
+
+def test_a_cell_whose_data_are_missing_is_not_compared(
+    broken: tuple[Results, str],
+) -> None:
+    results, text = broken
+    assert "Cell 6" not in results["sound"]
+    assert "mnist is not on this machine" in text
 
 
 def test_figure_data_beyond_their_tolerance_are_reported(
