@@ -48,11 +48,11 @@ def test_a_rational_function_is_found_again(form, m, n, interval):
 
 def test_a_fit_improves_with_its_degrees():
     errors = [
-        rational_fit(torch.exp, numerator_degree=m, denominator_degree=n).max_error
-        for m, n in [(0, 0), (1, 1), (2, 2), (4, 4)]
+        rational_fit(torch.tanh, numerator_degree=m, denominator_degree=n).max_error
+        for m, n in [(0, 0), (1, 0), (1, 1), (3, 2), (5, 4)]
     ]
     assert errors == sorted(errors, reverse=True)
-    assert errors[-1] < 1e-3
+    assert errors[-1] < errors[0] / 1e5
 
 
 @pytest.mark.parametrize("form", ["A", "B"])
@@ -65,7 +65,7 @@ def test_there_is_no_pole_anywhere(form):
 
 
 def test_a_value_prints_compares_and_is_a_function_of_any_shape_and_kind():
-    fit = Rational([0, 1], [2], "A", 0.5)
+    fit = Rational((0, 1), (2,), "A", 0.5)
     assert repr(fit) == (
         "Rational(numerator=(0.0, 1.0), denominator=(2.0,), form='A', max_error=0.5)"
     )
