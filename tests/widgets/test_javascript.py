@@ -12,7 +12,13 @@ from kanlib.widgets import FramePlayer, Panel, Sweep
 from kanlib.widgets._assets import script
 
 FOLDER = Path(__file__).parent / "js"
-ROOTS = ["spline_editor.js", "frame_player.js", "sweep.js"]
+ROOTS = [
+    "spline_editor.js",
+    "frame_player.js",
+    "sweep.js",
+    "launch_picture.js",
+    "rational_editor.js",
+]
 
 
 def test_every_test_written_in_javascript_passes(node):
