@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from typing import Literal
 
 import torch
+from torch import Tensor
 from torch.autograd import forward_ad
 
 from kanlib import _check
@@ -43,11 +44,28 @@ def numba_refusals() -> list[str]:
     return []
 
 
+def needs_gradient(tensor: Tensor) -> bool:
+    """Whether a gradient with respect to this tensor may be asked for.
+
+    What `vmap` wraps does not say so; what is inside the wrapper does.
+    """
+    if tensor.requires_grad or torch.compiler.is_compiling():
+        return tensor.requires_grad
+    functorch = torch._C._functorch
+    while functorch.is_functorch_wrapped_tensor(tensor):
+        tensor = functorch.get_unwrapped(tensor)
+        if tensor.requires_grad:
+            return True
+    return False
+
+
 def transform_refusals() -> list[str]:
     """Why no compiled implementation may run where this is called."""
     found = []
     if forward_ad._current_level >= 0:
         found.append("forward-mode differentiation is under way")
+    if torch.jit.is_tracing():
+        found.append("the program is being traced by torch.jit")
     if torch.compiler.is_exporting():
         found.append("the program is being exported")
     return found

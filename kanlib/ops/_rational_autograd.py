@@ -93,9 +93,11 @@ class Gradient(Function):
             shared = a.movedim(dims[2], 0).shape[1] == 1
         g, columns = _beside(g, dims[0], size)
         x, _ = _beside(x, dims[1], size)
+        groups = _leading(b, dims[3], size).shape[1]
         a, b = _more_groups(a, b, dims[2:], size)
         of_x, of_a, of_b = Gradient.apply(g, x, a, b, form)
-        of_a, of_b = of_a.unflatten(0, (size, -1)), of_b.unflatten(0, (size, -1))
+        # The groups of one entry are counted above: -1 is ambiguous if there is none.
+        of_a, of_b = (t.unflatten(0, (size, groups)) for t in (of_a, of_b))
         if shared:
             of_a = of_a.sum(1, keepdim=True)
         return (_apart(of_x, size, columns), of_a, of_b), (0, 0, 0)

@@ -85,7 +85,9 @@ def _backward(
         )
 
     parallel(tiles, work, -(-LEAST // (columns * HEIGHT)))
-    totals = torch.from_numpy(sums.sum(0))
+    # Infinities of both signs make NaN here as anywhere, without numpy's warning.
+    with np.errstate(over="ignore", invalid="ignore"):
+        totals = torch.from_numpy(sums.sum(0))
     of_a = totals[:, : numerator.shape[1]]
     of_b = -totals[:, m + 1 : m + 1 + denominator.shape[1]]
     if len(numerator) == 1:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numba
 import numpy as np
 
-_FAST = {"reassoc", "contract"}
+_FAST = {"contract"}
 
 LANES = 32
 """Columns of a chunk: sums and coefficients of 768 columns fit the first cache."""
@@ -153,19 +153,25 @@ def _fill_value(
 @_inlined
 def _add(s: np.ndarray, o: Any, z: Any, w: Any, h: Any, first: bool) -> None:
     """Add w zⁱ and h vʲ, v = |z| or z, to the sums of one lane."""
-    z2 = z * z
-    z3 = z2 * z
-    z4 = z2 * z2
+    # Factor by factor: w and h are small where powers of z overflow.
+    v = abs(z) if first else z
     s[o] += w
-    s[o + _1] += w * z
-    s[o + _2] += w * z2
-    s[o + _3] += w * z3
-    s[o + _4] += w * z4
-    s[o + _5] += w * (z4 * z)
-    s[o + _6] += h * (abs(z) if first else z)
-    s[o + _7] += h * z2
-    s[o + _8] += h * (abs(z3) if first else z3)
-    s[o + _9] += h * z4
+    w = w * z
+    s[o + _1] += w
+    w = w * z
+    s[o + _2] += w
+    w = w * z
+    s[o + _3] += w
+    w = w * z
+    s[o + _4] += w
+    s[o + _5] += w * z
+    h = h * v
+    s[o + _6] += h
+    h = h * v
+    s[o + _7] += h
+    h = h * v
+    s[o + _8] += h
+    s[o + _9] += h * v
 
 
 @_inlined

@@ -193,13 +193,14 @@ def _leading(tensor: Tensor | None, dim: int | None, size: int) -> Any:
 def _one_by_one(
     apply: Callable[..., Tensor], info: Any, dims: Dims, arguments: tuple[Any, ...]
 ) -> tuple[Tensor, int]:
+    def entry(pick: Callable[[Any, int], Any]) -> Tensor:
+        pairs = zip(arguments, dims, strict=True)
+        return apply(*(v if dim is None else pick(v, dim) for v, dim in pairs))
+
     results = [
-        apply(
-            *(
-                value if dim is None else value.select(dim, number)
-                for value, dim in zip(arguments, dims, strict=True)
-            )
-        )
+        entry(lambda value, dim, number=number: value.select(dim, number))  # type: ignore[misc]
         for number in range(info.batch_size)
     ]
+    if not results:  # an empty batch has the shape of an entry all the same
+        return entry(lambda value, dim: value.sum(dim)).unsqueeze(0)[:0], 0
     return torch.stack(results), 0

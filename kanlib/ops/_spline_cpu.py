@@ -34,16 +34,18 @@ class _Grid:
     """Knots as the loops need them: made once, for a layer asks with the same again."""
 
     def __init__(self, knots: np.ndarray, degree: int, kind: Any) -> None:
+        self.knots = knots.astype(kind)
+        self.closed, self.scale, self.shift = False, kind(0), kind(0)
+        # The closed form is for cubic splines on shared knots, equidistant to rounding.
+        if degree != 3 or len(knots) != 1:
+            return
         first = knots[0]
         count, step = len(first), (first[-1] - first[0]) / (len(first) - 1)
         apart = np.abs(first - (first[0] + step * np.arange(count))).max()
-        # The closed form is for cubic splines on shared knots, equidistant to rounding.
         rounding = 8 * np.finfo(np.float64).eps * np.abs(first).max()
-        self.closed = degree == 3 and len(knots) == 1 and apart <= rounding < step
-        self.scale = self.shift = kind(0)
-        if self.closed:
+        if apart <= rounding < step:
+            self.closed = True
             self.scale, self.shift = kind(1 / step), kind(-first[0] / step)
-        self.knots = knots.astype(kind)
 
 
 @lru_cache(maxsize=256)

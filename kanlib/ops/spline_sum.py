@@ -9,7 +9,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kanlib import _check
-from kanlib.ops._dispatch import Backend, choose, numba_refusals, transform_refusals
+from kanlib.ops._dispatch import (
+    Backend,
+    choose,
+    needs_gradient,
+    numba_refusals,
+    transform_refusals,
+)
 from kanlib.ops.bspline import bspline_basis
 
 OPERATION = "spline_sum"
@@ -47,7 +53,8 @@ def spline_sum(
         under autocast.
 
     Raises:
-        TypeError: "x has dtype" not floating; arguments differ in dtype or device.
+        TypeError: "x has dtype" not floating; arguments differ in dtype or device;
+            "knots has dtype" not real, or another device.
         ValueError: "coefficients has shape", "base_weight has shape", "x has shape",
             "knots has shape", "degree must be", "backend is".
         KernelUnavailable: the backend asked for by name cannot take this call; lists
@@ -138,7 +145,7 @@ def _reference(
 def _cuda_refusals(x: Tensor, knots: Tensor, degree: int, named: bool) -> Sequence[str]:
     """Why the CUDA kernels cannot take this call."""
     found = transform_refusals()
-    if knots.requires_grad:
+    if needs_gradient(knots):
         found.append(KNOTS_NEED_GRADIENT)
     if not (named or x.is_cuda):
         # Asking the driver takes longer than a small call: not for "auto" on a CPU.
@@ -154,7 +161,7 @@ def _cpu_refusals(x: Tensor, knots: Tensor) -> Sequence[str]:
     found = numba_refusals() + transform_refusals()
     if x.device.type != "cpu":
         found.append(f"x is on {x.device}; expected the CPU")
-    if knots.requires_grad:
+    if needs_gradient(knots):
         found.append(KNOTS_NEED_GRADIENT)
     return found
 
@@ -178,6 +185,12 @@ def _check_arguments(
     _, inputs, size = coefficients.shape
     because = "coefficients has them"
     _check.last_axis(OPERATION, "x", x, inputs, f"{because} for {inputs} inputs")
+    _check.is_tensor(OPERATION, "knots", knots)
+    if knots.is_complex() or knots.device != x.device:
+        raise TypeError(
+            f"{OPERATION}: knots has dtype {knots.dtype} and device {knots.device}; "
+            f"expected real numbers on {x.device}, because x is there."
+        )
     count = size + degree + 1
     if tuple(knots.shape) not in ((count,), (inputs, count)):
         raise ValueError(
@@ -187,6 +200,7 @@ def _check_arguments(
         )
     given = {"coefficients": coefficients}
     if base_weight is not None:
+        _check.is_tensor(OPERATION, "base_weight", base_weight)
         edges = tuple(coefficients.shape[:2])
         _check.has_shape(OPERATION, "base_weight", base_weight, edges, because)
         given["base_weight"] = base_weight
