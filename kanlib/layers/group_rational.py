@@ -102,6 +102,8 @@ class GroupRational(nn.Module):
         _check.is_floating("GroupRational", "x", x)
         size = self.features
         _check.last_axis("GroupRational", "x", x, size, f"features={size}")
+        if x.dtype in (torch.float32, torch.float64):
+            _check.same_kind("GroupRational", numerator=self.numerator, x=x)
         return group_rational(x, self.numerator, self.denominator, form=self.form)
 
     def extra_repr(self) -> str:
@@ -135,7 +137,8 @@ class GRKAN(nn.Module):
     Raises:
         ValueError: "in_features must be", "out_features must be", and what
             GroupRational raises.
-        TypeError: "start is" not a Rational.
+        TypeError: "start is" not a Rational. `forward`: "x has dtype" other than the
+            parameters', half precision under autocast aside.
 
     Notes:
         Weights are normal with the variance gain(F) / in_features: for inputs of mean 0
@@ -189,6 +192,9 @@ class GRKAN(nn.Module):
         _check.is_floating("GRKAN", "x", x)
         size = self.in_features
         _check.last_axis("GRKAN", "x", x, size, f"in_features={size}")
+        device = x.device.type
+        if device == "meta" or not torch.is_autocast_enabled(device):
+            _check.same_kind("GRKAN", weight=self.linear.weight, x=x)
         y: Tensor = self.linear(self.activation(x))
         return y
 
@@ -220,7 +226,8 @@ def _started(start: Rational | None, form: Form, m: int, n: int) -> Rational:
         if len(values) > count:
             raise ValueError(
                 f"GroupRational: start has {len(values)} coefficients in its {name}; "
-                f"expected {count} or fewer. Give {name}_degree to match."
+                f"expected {count} or fewer. Fit it with a lower {name}_degree, or "
+                f"give GroupRational a higher one."
             )
         padded.append((*values, *[0.0] * (count - len(values))))
     return Rational(padded[0], padded[1], form, start.max_error)

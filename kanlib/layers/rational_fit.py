@@ -9,8 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kanlib import _check
-from kanlib.ops import group_rational
-from kanlib.ops.group_rational import FORMS, Form
+from kanlib.ops.group_rational import FORMS, Form, group_rational
 
 POINTS = 400
 """Points of a fit, denser toward the ends, where polynomials err most."""
@@ -84,7 +83,7 @@ def rational_fit(
     Raises:
         TypeError: "f is" not callable; "interval is", "numerator_degree is".
         ValueError: "numerator_degree must be", "denominator_degree must be", "form is",
-            "interval must be", "f has shape", "f has 3 entries that are NaN".
+            "interval must be", "f(x) has shape", "f(x) has 3 entries that are NaN".
 
     Notes:
         Multiplied by Q the problem is linear but for a sign, which is where the search

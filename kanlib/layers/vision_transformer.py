@@ -122,7 +122,8 @@ class TinyViT(nn.Module):
                 f"TinyViT: x has shape {tuple(x.shape)}; expected (..., {expected}), "
                 f"because channels={image[0]} and image_size={image[1]}."
             )
-        if not torch.is_autocast_enabled(x.device.type):
+        device = x.device.type
+        if device == "meta" or not torch.is_autocast_enabled(device):
             _check.same_kind("TinyViT", positions=self.positions, x=x)
         x = self.patches(_cut(x, self.patch_size)) + self.positions
         for block in self.blocks:

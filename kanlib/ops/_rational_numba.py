@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numba
 import numpy as np
 
-_FAST = {"contract"}
+_FAST = {"reassoc", "contract"}
 
 LANES = 32
 """Columns of a chunk: sums and coefficients of 768 columns fit the first cache."""
@@ -266,17 +266,18 @@ def _parts(
         row = o + _U((m - 1 - k) * LANES)
         for c in range(count):
             p = w[c]
-            w[_1 + c] = w[_1 + c] * w[_6 + c] + p
+            # Not 0 · x + p at first: that is NaN for an infinite x.
+            w[_1 + c] = p if k == 0 else w[_1 + c] * w[_6 + c] + p
             w[c] = p * w[_6 + c] + t[row + c]
     for k in range(n - 1):
         row = o + _U((m + n - 1 - k) * LANES)
         for c in range(count):
             q = w[_3 + c]
-            w[_4 + c] = w[_4 + c] * w[_5 + c] + q
+            w[_4 + c] = q if k == 0 else w[_4 + c] * w[_5 + c] + q
             w[_3 + c] = q * w[_5 + c] + t[row + c]
     for c in range(count):
         q = w[_3 + c]
-        w[_4 + c] = w[_4 + c] * w[_5 + c] + q
+        w[_4 + c] = q if n <= 1 else w[_4 + c] * w[_5 + c] + q
         # Without a denominator not 0 · x, which is NaN for an infinite x.
         q = q * w[_5 + c] if n > 0 else zero
         w[_3 + c] = q

@@ -1,8 +1,10 @@
 """Threads for compiled loops that hold no interpreter lock."""
 
 import os
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from itertools import pairwise
 from threading import Lock
 
@@ -16,21 +18,38 @@ def parallel(count: int, work: Callable[[int, int], None], least: int) -> None:
     """Call work(start, stop) for ranges that cover 0 … count − 1, at once.
 
     As many ranges as torch has threads, each of at least `least` entries; with one
-    range, or one thread, `work` runs where it is called. Safe after a fork and from
-    several Python threads.
+    range, or one thread, `work` runs where it is called. Safe after a fork, from
+    several Python threads, and while the interpreter exits.
     """
     parts = max(1, min(torch.get_num_threads(), count // max(1, least)))
-    edges = [count * part // parts for part in range(parts + 1)]
     if parts == 1:
         work(0, count)
         return
-    ranges = pairwise(edges[1:])
-    others = [_threads().submit(work, start, stop) for start, stop in ranges]
+    edges = [count * part // parts for part in range(parts + 1)]
+    ranges = deque(pairwise(edges))
+
+    def take() -> None:
+        # A range goes to whoever comes first, and to nobody else.
+        while True:
+            try:
+                start, stop = ranges.popleft()
+            except IndexError:
+                return
+            work(start, stop)
+
+    others: list[Future[None]] = []
+    # While the interpreter exits no task is accepted: all is done here then.
+    with suppress(RuntimeError):
+        for _ in range(parts - 1):
+            others.append(_threads().submit(take))
     try:
-        work(edges[0], edges[1])
+        take()
     finally:
-        for other in others:
-            other.result()
+        # Wait for all before an error goes out: they write into the caller's arrays.
+        errors = [other.exception() for other in others if not other.cancel()]
+    for error in errors:
+        if error is not None:
+            raise error
 
 
 def _threads() -> ThreadPoolExecutor:

@@ -61,7 +61,8 @@ def group_rational(
         The sign of 0 is +1, of x, of b and of the sum inside form B alike: at b = 0 the
         derivative with respect to b is that from the right, so that a denominator which
         starts at 0 does learn. NaN gives NaN, and so does an infinite x where both P
-        and Q are infinite.
+        and Q are infinite. Gradients for such an x may then be NaN where the reference
+        has 0.
         "cpu" and "cuda" keep x and the coefficients for backward and nothing else.
         Their coefficient gradients are sums in blocks of rows, combined in float64 in a
         fixed order: the same bits at every run, whatever the number of threads.

@@ -187,10 +187,14 @@ def test_bad_input_is_an_error_that_names_it(make):
         (torch.ones(3, 8), ValueError, r"x has shape \(3, 8\); expected \(..., 16\)"),
         (torch.ones(()), ValueError, "x has shape"),
         (torch.ones(3, 16).long(), TypeError, "x has dtype int64"),
-        (torch.ones(3, 16).double(), TypeError, "numerator has dtype"),
+        (torch.ones(3, 16).double(), TypeError, "x has dtype torch.float64; expected"),
     ):
         with pytest.raises(error, match=says):
             layer(x)
+    with pytest.raises(TypeError, match="GRKAN: x has dtype torch"):
+        GRKAN(16, 4)(torch.ones(3, 16).half())
+    with pytest.raises(ValueError, match="or give GroupRational a higher one"):
+        GRKAN(16, 4, start=Rational((0.0,) * 7, (), "A"))
     with pytest.raises(ValueError, match="out_features must be"):
         GRKAN(8, 0)
     with pytest.raises(ValueError, match="in_features must be"):

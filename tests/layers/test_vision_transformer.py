@@ -135,6 +135,11 @@ def test_it_survives_what_modules_must_survive(feedforward, tmp_path):
         torch.testing.assert_close(model(x).float(), expected, rtol=0.1, atol=0.1)
 
 
+def test_shapes_without_numbers():
+    model, device = made().to("meta"), torch.device("meta")
+    assert model(torch.empty(3, 1, 8, 8, device=device)).shape == (3, 10)
+
+
 def test_it_says_what_it_is():
     count = sum(p.numel() for p in made().parameters())
     text = f"1 x 8x8 in patches of 2x2: 16 tokens of width 16, {count} parameters"

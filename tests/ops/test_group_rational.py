@@ -1,7 +1,9 @@
 """The rational operation: the reference by hand, the loops against the reference."""
 
+import io
 import math
 import threading
+import warnings
 
 import pytest
 import torch
@@ -150,6 +152,65 @@ def test_nan_and_infinity_are_what_the_reference_makes_of_them(form, degrees):
         strict=True,
     ):
         torch.testing.assert_close(f, e, equal_nan=True)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("degrees", [(1, 0), (3, 0), (0, 1), (0, 0)])
+def test_gradients_at_infinity_are_what_the_reference_makes_of_them(form, degrees):
+    x, a, b = arguments(130, 12, 2, *degrees)
+    x[0, 1], x[3, 0], x[100, 0] = math.inf, -math.inf, math.inf
+    found, expected = (
+        results(x, a, b, form, backend) for backend in ("cpu", "reference")
+    )
+    torch.testing.assert_close(found, expected, equal_nan=True)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("degrees", [(5, 4), (6, 4)])
+def test_powers_that_overflow_where_their_share_does_not(form, degrees):
+    # P = x and Q ≈ x⁴ / 10: x⁵ exceeds float32, x⁵ / Q does not.
+    m, n = degrees
+    a, b = torch.zeros(1, m + 1), torch.full((1, n), 0.1)
+    a[0, 1] = 1
+    for size in (1e8, 1e9, 1e10, 1e12):
+        x = size * torch.tensor([[1.0, -1.0, 0.5]])
+        found, expected = (
+            results(x, a, b, form, backend, weight=1)
+            for backend in ("cpu", "reference")
+        )
+        for f, e in zip(found, expected, strict=True):
+            torch.testing.assert_close(f, e, rtol=1e-5, atol=1e-30)
+
+
+def test_an_empty_batch_under_transforms():
+    x, a, b = arguments(3, 4, 2, 2, 2)
+    for backend in ("cpu", "reference"):
+
+        def of(x, a, b, backend=backend):
+            return group_rational(x, a, b, backend=backend).sum(-1)
+
+        per_entry = vmap(grad(lambda *t: of(*t).sum(), (0, 1, 2)), (0, None, None))
+        shapes = [tuple(t.shape) for t in per_entry(x.new_empty(0, 3, 4), a, b)]
+        assert shapes == [(0, 3, 4), (0, 1, 3), (0, 2, 2)]
+        shapes = [tuple(t.shape) for t in jacrev(of, (0, 1, 2))(x[:0], a, b)]
+        assert shapes == [(0, 0, 4), (0, 1, 3), (0, 2, 2)]
+
+
+def test_a_traced_program_can_be_saved():
+    class Model(torch.nn.Module):
+        def forward(self, x, a, b):
+            return group_rational(x, a, b)
+
+    given = arguments()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tracing is deprecated, and warns of checks
+        traced = torch.jit.trace(Model(), given)
+        file = io.BytesIO()
+        torch.jit.save(traced, file)
+        file.seek(0)
+        again = torch.jit.load(file)
+    torch.testing.assert_close(again(*given), group_rational(*given))
 
 
 TRANSFORMS = {

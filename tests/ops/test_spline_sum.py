@@ -295,6 +295,53 @@ def test_a_fork_does_not_inherit_a_lock_that_is_held():
             torch.set_num_threads(before)
 
 
+def test_threads_work_while_the_interpreter_exits():
+    program = """
+import threading, torch
+from kanlib.ops._threads import parallel
+
+torch.set_num_threads(2)
+parallel(64, lambda start, stop: None, 1)
+
+
+def late():
+    threading.main_thread().join()
+    found = []
+    parallel(64, lambda start, stop: found.append((start, stop)), 1)
+    print(sorted(found))
+
+
+threading.Thread(target=late).start()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[(0, 32), (32, 64)]", done.stderr
+
+
+def test_an_error_comes_out_after_all_threads_are_done():
+    running, raised, finished = threading.Event(), threading.Event(), []
+
+    def work(start, stop):
+        if threading.current_thread().name.startswith("kanlib"):
+            running.set()
+            raised.wait(60)
+            finished.append(start)
+            return
+        running.wait(60)
+        raised.set()
+        raise IndexError(start)
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(IndexError):
+            _threads.parallel(64, work, 1)
+    finally:
+        torch.set_num_threads(before)
+    assert len(finished) == 1
+
+
 def test_an_error_in_a_thread_comes_out():
     def fail(start, stop):
         raise ZeroDivisionError(start)
@@ -422,6 +469,48 @@ def test_a_read_only_package_is_cached_for_the_user(monkeypatch, tmp_path):
     assert isinstance(found, caching.UserWideCacheLocator)
 
 
+def test_knots_under_vmap_get_their_gradient():
+    x, c, w, knots = arguments()
+    many = torch.stack([knots, 1.01 * knots, knots - 0.01])
+
+    def loss(knots, x=x, backend="auto"):
+        return spline_sum(x, c, w, knots, 3, backend=backend).square().sum()
+
+    found, expected = (
+        grad(lambda k, name=name: vmap(lambda k: loss(k, backend=name))(k).sum())(many)
+        for name in ("auto", "reference")
+    )
+    assert expected.abs().sum() > 0
+    torch.testing.assert_close(found, expected)
+    leaf = many.clone().requires_grad_()
+    vmap(loss)(leaf).sum().backward()
+    torch.testing.assert_close(leaf.grad, expected)
+
+
+def test_an_empty_batch_under_transforms():
+    x, c, w, knots = arguments()
+    for backend in ("cpu", "reference"):
+
+        def of(x, c, w, backend=backend):
+            return spline_sum(x, c, w, knots, 3, backend=backend)
+
+        per_entry = vmap(grad(lambda *t: of(*t).sum(), (0, 1, 2)), (0, None, None))
+        shapes = [tuple(t.shape) for t in per_entry(x.new_empty(0, 5, 3), c, w)]
+        assert shapes == [(0, 5, 3), (0, 4, 3, 8), (0, 4, 3)]
+        shapes = [tuple(t.shape) for t in jacrev(of, (0, 1))(x[:0], c, w)]
+        assert shapes == [(0, 4, 0, 3), (0, 4, 4, 3, 8)]
+        assert vmap(of, (None, 0, None))(x, c.new_empty(0, 4, 3, 8), w).shape[0] == 0
+
+
+def test_no_input_with_knots_of_its_own():
+    x, c, w, knots = arguments()
+    for backend in ("cpu", "reference"):
+        y = spline_sum(
+            x[:, :0], c[:, :0], w[:, :0], knots.expand(0, -1), 3, backend=backend
+        )
+        assert torch.equal(y, torch.zeros(7, 4, dtype=torch.float64))
+
+
 def test_batched_cotangents():
     x, c, w, knots = arguments()
     results = []
@@ -490,6 +579,10 @@ def test_the_report_has_a_row_for_each_backend():
         ({"c": [1.0]}, TypeError, "coefficients is a list"),
         ({"w": torch.ones(4, 9).double()}, ValueError, "base_weight has shape"),
         ({"knots": torch.arange(5.0).double()}, ValueError, r"knots has shape \(5,\)"),
+        ({"knots": [0.0] * 12}, TypeError, "knots is a list"),
+        ({"knots": torch.ones(12, device="meta")}, TypeError, "device meta"),
+        ({"knots": torch.ones(12) * 1j}, TypeError, "knots has dtype torch.complex64"),
+        ({"w": [[1.0] * 3] * 4}, TypeError, "base_weight is a list"),
         ({"degree": -1}, ValueError, "degree must be"),
         ({"backend": "fast"}, ValueError, "backend is"),
     ],
