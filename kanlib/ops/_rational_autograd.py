@@ -4,7 +4,6 @@ The value and its gradient are compiled. The gradient's own derivatives, of ever
 are those of the reference's gradient, which is plain PyTorch.
 """
 
-from inspect import signature
 from typing import Any
 
 import torch
@@ -13,22 +12,15 @@ from torch.autograd import Function
 from torch.func import vjp
 
 from kanlib.ops import _rational_ops  # noqa: F401
+from kanlib.ops._autograd import Dims, leading, signed
 from kanlib.ops._rational_reference import rational
-
-Dims = tuple[int | None, ...]
-
-
-def _signed(forward: Any) -> Any:
-    """Keep the signature, which torch asks for at each call and is slow to find."""
-    forward.__signature__ = signature(forward)
-    return forward
 
 
 class Rational(Function):
     """F(x) of (rows, D)."""
 
     @staticmethod
-    @_signed
+    @signed
     def forward(x, a, b, form):  # type: ignore[no-untyped-def]
         """Run the compiled loops or kernels of the device."""
         return torch.ops.kanlib.group_rational(
@@ -63,7 +55,7 @@ class Gradient(Function):
     """Σ g ∂F/∂x of (rows, D), and Σ g ∂F/∂a, Σ g ∂F/∂b over all rows."""
 
     @staticmethod
-    @_signed
+    @signed
     def forward(g, x, a, b, form):  # type: ignore[no-untyped-def]
         """Run the compiled loops or kernels of the device."""
         return torch.ops.kanlib.group_rational_backward(
@@ -93,7 +85,7 @@ class Gradient(Function):
             shared = a.movedim(dims[2], 0).shape[1] == 1
         g, columns = _beside(g, dims[0], size)
         x, _ = _beside(x, dims[1], size)
-        groups = _leading(b, dims[3], size).shape[1]
+        groups = leading(b, dims[3], size).shape[1]
         a, b = _more_groups(a, b, dims[2:], size)
         of_x, of_a, of_b = Gradient.apply(g, x, a, b, form)
         # The groups of one entry are counted above: -1 is ambiguous if there is none.
@@ -103,16 +95,9 @@ class Gradient(Function):
         return (_apart(of_x, size, columns), of_a, of_b), (0, 0, 0)
 
 
-def _leading(tensor: Tensor, dim: int | None, size: int) -> Tensor:
-    """Bring the batch axis to the front; repeat what has none."""
-    if dim is None:
-        return tensor.expand(size, *tensor.shape)
-    return tensor.movedim(dim, 0)
-
-
 def _beside(x: Tensor, dim: int | None, size: int) -> tuple[Tensor, int]:
     """Lay a batch of (rows, D) side by side: (rows, batch · D), and D."""
-    x = _leading(x, dim, size).movedim(0, 1)
+    x = leading(x, dim, size).movedim(0, 1)
     return x.flatten(1), x.shape[2]
 
 
@@ -122,6 +107,6 @@ def _apart(y: Tensor, size: int, columns: int) -> Tensor:
 
 def _more_groups(a: Tensor, b: Tensor, dims: Dims, size: int) -> tuple[Tensor, Tensor]:
     """Give every entry of the batch its own groups."""
-    a, b = _leading(a, dims[0], size), _leading(b, dims[1], size)
+    a, b = leading(a, dims[0], size), leading(b, dims[1], size)
     a = a.expand(size, b.shape[1], a.shape[2])
     return a.flatten(0, 1), b.flatten(0, 1)

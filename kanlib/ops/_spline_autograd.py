@@ -7,23 +7,13 @@ a graph that was made outside of it, raises NotImplementedError.
 """
 
 from collections.abc import Callable
-from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd import Function, forward_ad
 
-Dims = tuple[int | None, ...]
-
-
-def _signed(forward: Any) -> Any:
-    """Keep the signature, which torch asks for at each call.
-
-    To find it anew takes longer than what a small layer has to do.
-    """
-    forward.__signature__ = signature(forward)
-    return forward
+from kanlib.ops._autograd import Dims, leading, signed
 
 
 def _apply(function: type[Function], operation: Any, *arguments: Any) -> Tensor:
@@ -60,7 +50,7 @@ class Sum(Function):
     """y[r, o] = Σ s Φ⁽ⁿ⁾ C; ∂/∂x = s · pull(n + 1), ∂/∂C = push(n), ∂/∂s = pull(n)."""
 
     @staticmethod
-    @_signed
+    @signed
     def forward(x, weight, scale, knots, degree, n, base):  # type: ignore[no-untyped-def]
         """Run the compiled loops."""
         return torch.ops.kanlib.spline_sum(x, weight, scale, knots, degree, n, base)
@@ -93,7 +83,7 @@ class Sum(Function):
             given = (x, weight, scale, knots, *options)
             return _one_by_one(spline_sum, info, dims, given)
         size = info.batch_size
-        x, scale = (_leading(t, d, size) for t, d in ((x, dims[0]), (scale, dims[2])))
+        x, scale = (leading(t, d, size) for t, d in ((x, dims[0]), (scale, dims[2])))
         flat = None if scale is None else scale.flatten(0, 1)
         y = spline_sum(x.flatten(0, 1), weight, flat, knots, *options)
         return y.reshape(size, x.shape[1], y.shape[1]), 0
@@ -103,7 +93,7 @@ class Pull(Function):
     """h[r, i] = Σ g Φ⁽ⁿ⁾ C; cotangent v: v · pull(n + 1), push(n; v), sum(n; v)."""
 
     @staticmethod
-    @_signed
+    @signed
     def forward(x, weight, g, knots, degree, n, base):  # type: ignore[no-untyped-def]
         """Run the compiled loops."""
         return torch.ops.kanlib.spline_pull(x, weight, g, knots, degree, n, base)
@@ -136,7 +126,7 @@ class Pull(Function):
             arguments = (x, weight, g, knots, *options)
             return _one_by_one(spline_pull, info, dims, arguments)
         size = info.batch_size
-        x, g = (_leading(t, d, size) for t, d in ((x, dims[0]), (g, dims[2])))
+        x, g = (leading(t, d, size) for t, d in ((x, dims[0]), (g, dims[2])))
         h = spline_pull(x.flatten(0, 1), weight, g.flatten(0, 1), knots, *options)
         return h.reshape(x.shape), 0
 
@@ -145,7 +135,7 @@ class Push(Function):
     """P[f, i, o] = Σ_r s Φ⁽ⁿ⁾ g; cotangent U: s · pull(n + 1), pull(n), sum(n)."""
 
     @staticmethod
-    @_signed
+    @signed
     def forward(x, scale, g, knots, degree, n, base):  # type: ignore[no-untyped-def]
         """Run the compiled loops."""
         return torch.ops.kanlib.spline_push(x, scale, g, knots, degree, n, base)
@@ -179,15 +169,6 @@ class Push(Function):
 
 def _scaled(h: Tensor, scale: Tensor | None) -> Tensor:
     return h if scale is None else scale * h
-
-
-def _leading(tensor: Tensor | None, dim: int | None, size: int) -> Any:
-    """Bring the batch axis to the front; repeat what has none."""
-    if tensor is None:
-        return None
-    if dim is None:
-        return tensor.expand(size, *tensor.shape)
-    return tensor.movedim(dim, 0)
 
 
 def _one_by_one(
