@@ -66,6 +66,7 @@ _SUBMODULES = (
     "plotting",
     "show",
     "testing",
+    "theory",
     "train",
     "widgets",
 )

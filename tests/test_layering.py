@@ -19,6 +19,8 @@ ALLOWED: dict[str, set[str]] = {
     "ops": ARGUMENTS,
     "bases": ARGUMENTS | {"ops"},
     "layers": ARGUMENTS | {"ops", "bases"},
+    # siblings, which do not import each other
+    "theory": SCIENCE,
     # leaf tools
     "claims": ARGUMENTS,
     "show": ARGUMENTS | {"ops"},

@@ -22,6 +22,7 @@ MODULES = (
     "kanlib.bases",
     "kanlib.layers",
     "kanlib.ops",
+    "kanlib.theory",
     "kanlib.train",
     "kanlib.claims",
     "kanlib.plotting",

@@ -14,7 +14,7 @@ from kanbook.files import write_whole
 from kanbook.refresh import normalized, text_of
 
 PARTS = {
-    "depth": "Depth and kernels",
+    "depth": "Depth",
     "kan": "Kolmogorov–Arnold networks",
     "inference": "Inference and adaptation",
     "certificates": "Certificates",
