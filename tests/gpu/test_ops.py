@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from kanlib.ops import group_rational, spline_sum
+from kanlib.ops import group_rational, metric_walk, spline_sum
 from kanlib.ops._cuda import cuda_refusals
+from kanlib.ops.metric_walk import ACTIVATIONS
 
 REFUSALS = cuda_refusals()
 pytestmark = [
@@ -66,6 +67,23 @@ def test_group_rational_equals_its_reference(rows, dtype, form):
     expected = with_gradients(rational("reference", form), exact)
     assert_close(
         with_gradients(rational("cuda", form), inputs), expected, TOLERANCE[dtype]
+    )
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(("dtype", "rounding"), [(torch.float32, 1e-4), (None, 1e-12)])
+@pytest.mark.parametrize(("networks", "width"), [(1, 3), (1000, 64), (100_000, 130)])
+def test_metric_walk_draws_the_networks_of_the_cpu(
+    networks, width, dtype, rounding, activation
+):
+    variances = {"bias_variance": 0.1, "weight_variance": 1.5}
+    sizes = {"width": width, "networks": networks, "seed": 7 + (1 << 40)}
+    given = variances | sizes | {"dtype": dtype or torch.float64}
+    found = metric_walk(activation, 1.0, 5, **given, device="cuda", backend="cuda")
+    few = given | {"networks": min(networks, 500)}  # they are the first of all
+    expected = metric_walk(activation, 1.0, 5, **few)
+    torch.testing.assert_close(
+        found.cpu()[:, :500].double(), expected.double(), rtol=rounding, atol=0
     )
 
 
