@@ -239,7 +239,7 @@ def layer_laws(layer: nn.Module, x: Float[Tensor, "points in"]) -> None:
     Example:
         >>> layer_laws(nn.Linear(3, 2), torch.ones(4, 3))
     """
-    layer = copy.deepcopy(layer)
+    layer, x = copy.deepcopy(layer), x.detach().clone().requires_grad_()
     y = layer(x)
     rows = torch.stack([layer(row) for row in x])
     _same("batch", layer, x, rows, y, 1e-5, "row by row, ")
@@ -248,7 +248,7 @@ def layer_laws(layer: nn.Module, x: Float[Tensor, "points in"]) -> None:
     _same("batch", layer, x, layer(x[:0]), y[:0], 0.0, "with no rows, ")
 
     y.square().sum().backward()
-    for name, parameter in layer.named_parameters():
+    for name, parameter in (("x", x), *layer.named_parameters()):
         if parameter.requires_grad:
             flows = parameter.grad is not None and bool(parameter.grad.isfinite().all())
             _holds(flows, "gradients", layer, f"none, or not finite, for {name}")

@@ -5,6 +5,7 @@ from kanlib.ops._report import Report, Row, report
 from kanlib.ops._sources import kernel_files, kernel_names, kernel_source
 from kanlib.ops.bspline import bspline_basis
 from kanlib.ops.group_rational import group_rational
+from kanlib.ops.groupsort import groupsort
 from kanlib.ops.metric_walk import metric_walk
 from kanlib.ops.spline_sum import spline_sum
 
@@ -14,6 +15,7 @@ __all__ = [
     "Row",
     "bspline_basis",
     "group_rational",
+    "groupsort",
     "kernel_files",
     "kernel_names",
     "kernel_source",

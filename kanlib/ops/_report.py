@@ -58,7 +58,7 @@ def report() -> Report:
     references = [Row(name, "reference") for name in names if name[0] != "_"]
     loops = [
         Row(name, "cpu", tuple(numba_refusals()))
-        for name in ("group_rational", "spline_sum")
+        for name in ("group_rational", "groupsort", "spline_sum")
     ]
     refusals = tuple(cuda_refusals())
     kernels = [
