@@ -5,7 +5,7 @@ TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 # `make env PIPARGS=` takes PyTorch's default build, with CUDA.
 PIPARGS ?= $(if $(PIP_FIND_LINKS)$(PIP_NO_INDEX),,--extra-index-url $(TORCH_CPU_INDEX))
 BIN = .venv/bin
-EXTRAS = fast data plot widgets save book test peers cluster
+EXTRAS = certify fast data plot widgets save book test peers cluster
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: help env book epub pdf zip downloads serve test lint long bench gpu races budget refresh lock clean

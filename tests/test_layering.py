@@ -21,6 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "layers": ARGUMENTS | {"ops", "bases"},
     # siblings, which do not import each other
     "theory": SCIENCE,
+    "certify": SCIENCE,
     # leaf tools
     "claims": ARGUMENTS,
     "show": ARGUMENTS | {"ops"},
@@ -36,7 +37,9 @@ FORBIDDEN = {"kanbook", "kernels", "tests", "benchmarks"}
 HEAVY = {
     "IPython",
     "anywidget",
+    "clarabel",
     "cupy",
+    "cvxpy",
     "dask",
     "ipywidgets",
     "matplotlib",
