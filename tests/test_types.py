@@ -15,8 +15,9 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CALLS = [
     # the examples of the docstrings, and the tests of bases and layers
-    *("kanlib/ops", "kanlib/bases", "kanlib/layers", "kanlib/train.py"),
-    *("tests/ops/test_bspline.py", "tests/bases", "tests/layers"),
+    *("kanlib/ops", "kanlib/bases", "kanlib/layers", "kanlib/theory"),
+    "kanlib/train.py",
+    *("tests/ops/test_bspline.py", "tests/bases", "tests/layers", "tests/theory"),
 ]
 PLANTED = """
 import jaxtyping

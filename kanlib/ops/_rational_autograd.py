@@ -12,7 +12,7 @@ from torch.autograd import Function
 from torch.func import vjp
 
 from kanlib.ops import _rational_ops  # noqa: F401
-from kanlib.ops._autograd import Dims, leading, signed
+from kanlib.ops._autograd import Dims, apply, leading, signed
 from kanlib.ops._rational_reference import rational
 
 
@@ -37,7 +37,7 @@ class Rational(Function):
     def backward(ctx: Any, g: Tensor) -> Any:
         """Return gradients that can be differentiated again."""
         x, a, b = ctx.saved_tensors
-        return *Gradient.apply(g, x, a, b, ctx.form), None
+        return *apply(Gradient, g, x, a, b, ctx.form), None
 
     @staticmethod
     def vmap(info: Any, dims: Dims, x, a, b, form):  # type: ignore[no-untyped-def]

@@ -131,7 +131,7 @@ def _padded(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Lower degrees become 5 and 4, for which there are loops of their own."""
     m, n = a.shape[1] - 1, b.shape[1]
     # A constant P or Q keeps its loop: 0 · x is not 0 for an infinite x.
-    if not (1 <= m <= 5 and 1 <= n <= 4):
+    if (m, n) == (5, 4) or not (1 <= m <= 5 and 1 <= n <= 4):
         return a, b
     return F.pad(a, (0, 5 - m)), F.pad(b, (0, 4 - n))
 

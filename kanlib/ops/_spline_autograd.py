@@ -11,39 +11,27 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import Function, forward_ad
+from torch.autograd import Function
 
-from kanlib.ops._autograd import Dims, leading, signed
-
-
-def _apply(function: type[Function], operation: Any, *arguments: Any) -> Tensor:
-    """Apply a function, or its operation alone where nothing can ask for a gradient.
-
-    A function takes 10 µs to apply, as long as the work of a small layer.
-    """
-    if (
-        torch.compiler.is_compiling()
-        or torch.is_grad_enabled()
-        or forward_ad._current_level >= 0
-        or torch._C._are_functorch_transforms_active()
-    ):
-        return function.apply(*arguments)
-    return operation(*arguments)
+from kanlib.ops._autograd import Dims, apply, leading, signed
 
 
 def spline_sum(*arguments: Any) -> Tensor:
     """Return the sum, differentiable."""
-    return _apply(Sum, torch.ops.kanlib.spline_sum, *arguments)
+    y: Tensor = apply(Sum, *arguments)
+    return y
 
 
 def spline_pull(*arguments: Any) -> Tensor:
     """Return the pull, differentiable."""
-    return _apply(Pull, torch.ops.kanlib.spline_pull, *arguments)
+    h: Tensor = apply(Pull, *arguments)
+    return h
 
 
 def spline_push(*arguments: Any) -> Tensor:
     """Return the push, differentiable."""
-    return _apply(Push, torch.ops.kanlib.spline_push, *arguments)
+    pushed: Tensor = apply(Push, *arguments)
+    return pushed
 
 
 class Sum(Function):
@@ -172,11 +160,11 @@ def _scaled(h: Tensor, scale: Tensor | None) -> Tensor:
 
 
 def _one_by_one(
-    apply: Callable[..., Tensor], info: Any, dims: Dims, arguments: tuple[Any, ...]
+    function: Callable[..., Tensor], info: Any, dims: Dims, arguments: tuple[Any, ...]
 ) -> tuple[Tensor, int]:
     def entry(pick: Callable[[Any, int], Any]) -> Tensor:
         pairs = zip(arguments, dims, strict=True)
-        return apply(*(v if dim is None else pick(v, dim) for v, dim in pairs))
+        return function(*(v if dim is None else pick(v, dim) for v, dim in pairs))
 
     results = [
         entry(lambda value, dim, number=number: value.select(dim, number))  # type: ignore[misc]

@@ -73,7 +73,8 @@ class _Features:
             grid = _Grid(knots.numpy(), degree, kind)
         self.uniform = grid.closed and derivative < 3
         self.grid = grid
-        wide = max(1, x.shape[1] * self.count * x.element_size())
+        kept = degree + 2 if self.local else self.count  # the active ones, and where
+        wide = max(1, x.shape[1] * kept * x.element_size())
         self.length = min(len(x), max(32, min(512, CHUNK_BYTES // wide)))
 
     def chunks(self) -> Iterator[slice]:

@@ -92,10 +92,11 @@ def group_rational(
         from kanlib.ops import _rational_cpu  # noqa: F401
     else:
         from kanlib.ops import _rational_cuda  # noqa: F401
+    from kanlib.ops._autograd import apply
     from kanlib.ops._rational_autograd import Rational
 
     rows = x.reshape(x.shape[:-1].numel(), x.shape[-1])
-    y: Tensor = Rational.apply(rows, a, b, form)
+    y: Tensor = apply(Rational, rows, a, b, form)
     return y.reshape(x.shape)
 
 

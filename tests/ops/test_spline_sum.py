@@ -214,6 +214,34 @@ def test_nothing_as_wide_as_the_basis_is_kept():
     assert sum(kept.values()) <= 1.05 * expected
 
 
+@pytest.mark.parametrize("degree", [1, 3, 5])
+def test_many_rows_in_every_interval(degree):
+    # Rows of one interval are added four at a time, the rest one by one.
+    x, c, w, knots = arguments(rows=203, intervals=20, degree=degree)
+    gradients = []
+    for backend in ("cpu", "reference"):
+        given = [t.clone().requires_grad_() for t in (x, c, w)]
+        y = spline_sum(*given, knots, degree, backend=backend)
+        gradients.append(torch.autograd.grad(y.sin().sum(), given))
+    torch.testing.assert_close(*gradients, rtol=1e-10, atol=1e-10)
+
+
+def test_a_tensor_that_a_transform_left_behind_gets_its_gradient():
+    x, c, w, knots = arguments()
+    kept, leaf = [], x.clone().requires_grad_()
+
+    def loss(z):
+        kept.append(z * leaf)
+        return z.sum()
+
+    grad(loss)(torch.ones_like(x))
+    results = [
+        torch.autograd.grad(y.sum(), leaf, retain_graph=True)
+        for y in both(kept[0], c, w, knots)
+    ]
+    torch.testing.assert_close(*results)
+
+
 def test_strides_do_not_matter():
     x, c, w, knots = arguments(rows=6)
     wide = torch.empty(6, 6, dtype=x.dtype)

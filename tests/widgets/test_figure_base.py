@@ -8,7 +8,14 @@ import traitlets
 
 from kanlib import plotting
 from kanlib.bases import BSpline
-from kanlib.widgets import FramePlayer, MovingFigure, Panel, SplineEditor, Sweep
+from kanlib.widgets import (
+    CriticalityExplorer,
+    FramePlayer,
+    MovingFigure,
+    Panel,
+    SplineEditor,
+    Sweep,
+)
 from kanlib.widgets._assets import script
 
 X = torch.linspace(0, 1, 9)
@@ -86,7 +93,9 @@ def test_what_an_ipywidget_takes_is_passed_on():
     assert Dot(alt="a dot", layout={"width": "50%"}).layout.width == "50%"
 
 
-@pytest.mark.parametrize("figure", [SplineEditor, FramePlayer, Sweep])
+@pytest.mark.parametrize(
+    "figure", [CriticalityExplorer, SplineEditor, FramePlayer, Sweep]
+)
 def test_a_module_is_self_contained(figure):
     code = figure._esm.replace("http://www.w3.org/2000/svg", "")
     assert not re.search(r"^import\b|\bimport\(|http|\bfetch\b", code, re.MULTILINE)

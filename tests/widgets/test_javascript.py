@@ -18,6 +18,7 @@ ROOTS = [
     "sweep.js",
     "launch_picture.js",
     "rational_editor.js",
+    "criticality_explorer.js",
 ]
 
 
