@@ -59,14 +59,21 @@ TEXT = {
 }
 # What a function returns is shown by the example of that function.
 SHOWN_BY = {
+    "Activation": "derivative",
+    "Criticality": "criticality",
+    "Exponents": "criticality",
     "Fit": "fit_coefficients",
     "History": "fit",
+    "LearningRates": "learning_rates",
+    "NTKFlow": "ntk_flow",
     "RawKernel": "raw_kernel",
     "Report": "report",
     "Row": "report",
+    "Susceptibilities": "susceptibilities",
     "SymbolicEdge": "symbolic_network",
     "SymbolicFit": "snap",
     "SymbolicKAN": "symbolic_network",
+    "VertexFlow": "vertex_flow",
 }
 # Laws speak through assert: pytest shows both sides, and that is what they are for.
 ASSERTING = {"testing"}

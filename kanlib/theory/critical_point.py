@@ -38,7 +38,7 @@ class Exponents:
 class Criticality:
     """A point (C_b, C_W) where χ∥(K*) = χ⊥(K*) = 1 at a fixed point K*.
 
-    Attributes:
+    Args:
         bias_variance: C_b.
         weight_variance: C_W; weights are drawn with the variance C_W/n.
         fixed_point: K*. In the scale-invariant class every K is one; it says 1 there.

@@ -6,6 +6,7 @@ import torch
 from kanlib.ops import group_rational, metric_walk, spline_sum
 from kanlib.ops._cuda import cuda_refusals
 from kanlib.ops.metric_walk import ACTIVATIONS
+from kanlib.theory import simulate_metric, vertex_flow
 
 REFUSALS = cuda_refusals()
 pytestmark = [
@@ -85,6 +86,23 @@ def test_metric_walk_draws_the_networks_of_the_cpu(
     torch.testing.assert_close(
         found.cpu()[:, :500].double(), expected.double(), rtol=rounding, atol=0
     )
+
+
+@pytest.mark.parametrize("activation", [torch.relu, torch.sin])
+def test_simulated_networks_have_the_moments_of_the_flow(activation):
+    generator = torch.Generator("cuda").manual_seed(0)
+    variances = {"bias_variance": 0.1, "weight_variance": 1.5}
+    sizes = {"width": 64, "networks": 20_000}
+    found = simulate_metric(
+        activation, 1.0, 2, **variances, **sizes, generator=generator
+    )
+    again = simulate_metric(
+        activation, 1.0, 2, **variances, **sizes, generator=generator
+    )
+    exact = vertex_flow(activation, 1.0, 2, **variances)
+    mean, spread = exact.covariance[1], (exact.vertex[1] / 64).sqrt()
+    assert abs(found[1].mean().cpu() - mean) < 5 * spread / 20_000**0.5
+    assert not torch.equal(found, again)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
