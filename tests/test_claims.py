@@ -287,8 +287,9 @@ def test_notebook_output_carries_each_record_once() -> None:
         "from kanlib.claims import Ledger\n"
         "ledger = Ledger('kan', paper='liu2024kan')\n"
         "rest = dict(paper_value='4', where='theorem 2', seen='read')\n"
-        "ledger.claim('1', 'Whole.', parts=['1a'], **rest)\n"
+        "ledger.claim('1', 'Whole.', parts=['1a'], at_most=1, **rest)\n"
         "ledger.claim('1a', 'Part.', at_most=1, **rest)",
+        "ledger.measure('1', 0.5)",  # waits for its part
         "ledger.measure('1a', 0.5)",
         "ledger.table()",
     ]
@@ -296,8 +297,8 @@ def test_notebook_output_carries_each_record_once() -> None:
         cells=list(map(nbformat.v4.new_code_cell, cells))
     )
     NotebookClient(notebook, timeout=60).execute()
-    declared, measured, table = (cell.outputs for cell in notebook.cells)
-    assert declared == []
+    declared, waiting, measured, table = (cell.outputs for cell in notebook.cells)
+    assert declared == waiting == []
     (card,) = measured
     assert card.data[MIME]["id"] == "kan.1a"
     assert card.data["text/plain"].startswith("claim kan.1a: reproduced")

@@ -286,7 +286,9 @@ class Ledger:
     def _settle(self, number: str, measurement: Measurement) -> Record:
         self._measured[number] = measurement
         record = self._record(number)
-        if not self._claims[number].parts:
+        if self._claims[number].parts:
+            record.hold_back()  # its verdict waits for its parts: `table` shows it
+        else:
             record.show()
         return record
 

@@ -28,13 +28,17 @@ class Shown(ABC):
 
     def show(self) -> None:
         """Display the record in IPython; outside IPython nothing happens."""
-        shell = _shell()
-        if shell is not None:
-            # Marks the cell, so that one that ends in the call shows one card.
-            object.__setattr__(self, "_shown_in", shell.execution_count)
+        if _shell() is not None:
             from IPython.display import display
 
+            self.hold_back()  # a cell that ends in the call shows one card
             display(self.bundle(), raw=True)
+
+    def hold_back(self) -> None:
+        """Show nothing at the end of the running cell."""
+        shell = _shell()
+        if shell is not None:
+            object.__setattr__(self, "_shown_in", shell.execution_count)
 
     def _ipython_display_(self) -> None:
         shell = _shell()
