@@ -23,7 +23,6 @@ MODULES = (
     "kanlib.layers",
     "kanlib.ops",
     "kanlib.theory",
-    "kanlib.certify",
     "kanlib.train",
     "kanlib.claims",
     "kanlib.plotting",
