@@ -1,3 +1,9 @@
 """Bounds that hold for every input of a set, and for every pair of inputs."""
 
-__all__: list[str] = []
+from kanlib.certify.interval import (
+    certified_accuracy,
+    interval_bounds,
+    interval_margins,
+)
+
+__all__ = ["certified_accuracy", "interval_bounds", "interval_margins"]

@@ -183,8 +183,8 @@ def test_the_unpacked_zip_works_without_a_server(
     page.on("requestfailed", lambda one: amiss.append(one.url))
     page.goto((tmp_path / path.stem / "index.html").as_uri())
     expect(page.locator("h1")).to_contain_text("Deep Learning, Settled", timeout=WAIT)
-    # The moving figure of the first page draws, and moves. By its name: until the handles
-    # are drawn, the figure's first slider is another one.
+    # The moving figure of the first page draws, and moves. By its name: before the
+    # handles are drawn, the figure's first slider is another one.
     handle = page.get_by_role("slider", name="coefficient 0 of")
     handle.focus()
     before = handle.get_attribute("aria-valuenow")

@@ -95,7 +95,7 @@ def _starts_fixed(answer: Answer) -> None:
 def _is_covariance(answer: Answer) -> None:
     found = _metrics(answer, _matrix(), 4, 5, 50)
     gap = (found - found.mT).abs().max().item()
-    assert gap < 1e-12, f"For 3 inputs a metric differs from its transpose by {gap:.1e}."
+    assert gap < 1e-12, f"For 3 inputs a metric is off its transpose by {gap:.1e}."
     least = torch.linalg.eigvalsh(found.double()).min().item()
     assert least > -1e-9, f"For 3 inputs a metric has the eigenvalue {least:.1e}."
 
