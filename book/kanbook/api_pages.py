@@ -23,6 +23,7 @@ MODULES = (
     "kanlib.layers",
     "kanlib.ops",
     "kanlib.theory",
+    "kanlib.certify",
     "kanlib.train",
     "kanlib.claims",
     "kanlib.plotting",
