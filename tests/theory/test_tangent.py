@@ -71,7 +71,9 @@ def outputs(
 
 
 @pytest.mark.parametrize(
-    "activation", [torch.tanh, torch.relu, nn.functional.gelu], ids=str
+    "activation",
+    [torch.tanh, torch.relu, nn.functional.gelu],
+    ids=["tanh", "relu", "gelu"],
 )
 @pytest.mark.parametrize("with_biases", [True, False])
 def test_forward_tensors_are_nested_derivatives(
