@@ -34,11 +34,12 @@ def box(lower: Tensor, upper: Tensor) -> Box:
 def read(value: Any, where: str) -> Any:
     """Return a box unless the tensor behind it was overwritten; others as they are."""
     if isinstance(value, Box) and value.writers:
-        raise NotImplementedError(
+        error = NotImplementedError(
             f"{where} reads a tensor that {value.writers[0]} has overwritten; expected "
             "tensors that keep their values, because a bound follows values, not "
             "memory. Use inplace=False there."
         )
+        raise error
     return value
 
 
@@ -46,10 +47,11 @@ def unsupported(
     where: str, got: str, because: str = "it has no sound rule here"
 ) -> NoReturn:
     """Refuse a part that has no rule."""
-    raise NotImplementedError(
+    error = NotImplementedError(
         f"{where}: {got} is not supported, because {because}. The docstring of "
         f"{OWNER} lists what is."
     )
+    raise error
 
 
 def refuse(where: str, got: str, expected: str, because: str, hint: str) -> NoReturn:

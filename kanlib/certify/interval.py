@@ -29,7 +29,7 @@ def interval_bounds(
     A box goes through the layers one by one: an affine map takes center c and radius r
     to W c + b and |W| r, a monotone function takes both ends, any other its exact range
     over each interval. For every layer alone that is the smallest box; for the whole it
-    is larger than the smallest by the loss that `tightness` measures.
+    is larger than the smallest.
 
     Args:
         module: f, in evaluation mode, made of `Linear`, `Conv1d`, `Conv2d`, `Conv3d`
@@ -159,7 +159,6 @@ def certified_accuracy(
     y: Int[Tensor, " B"],
     eps: float,
     *,
-    method: Literal["interval", "crown"] = "interval",
     clip: tuple[float, float] | None = None,
     rounding: RoundingMode = "nearest",
 ) -> float:
@@ -172,10 +171,8 @@ def certified_accuracy(
         x: Points.
         y: Their classes.
         eps: ε ≥ 0.
-        method: "interval", or "crown" for the margins of `crown_margins`, which are
-            tighter and dearer.
         clip: As in `interval_margins`.
-        rounding: As in `interval_bounds`; "outward" goes with method="interval" only.
+        rounding: As in `interval_bounds`.
 
     Shape:
         x (B, ...), y (B,).
@@ -184,8 +181,7 @@ def certified_accuracy(
         A number from 0 to 1.
 
     Raises:
-        ValueError: "method is" neither, "x has shape" with no rows, "rounding is"
-            outward with "crown"; and what the margins raise.
+        ValueError: "x has shape" with no rows; and what the margins raise.
 
     Example:
         >>> f = nn.Linear(2, 2, bias=False)
@@ -195,7 +191,6 @@ def certified_accuracy(
         0.5
     """
     owner = "certified_accuracy"
-    _check.is_one_of(owner, "method", method, ("interval", "crown"))
     _check.is_tensor(owner, "x", x)
     if x.ndim == 0 or not len(x):
         raise ValueError(
@@ -203,17 +198,7 @@ def certified_accuracy(
             "because the share of no points is undefined."
         )
     with torch.no_grad():
-        if method == "interval":
-            m = interval_margins(module, x, y, eps, clip=clip, rounding=rounding)
-        elif rounding != "nearest":
-            raise ValueError(
-                f'{owner}: rounding is {rounding!r}; expected "nearest", because '
-                'method="crown" has no other.'
-            )
-        else:
-            from kanlib.certify.crown import crown_margins
-
-            m = crown_margins(module, x, y, eps, clip=clip)
+        m = interval_margins(module, x, y, eps, clip=clip, rounding=rounding)
     others = torch.ones_like(m, dtype=torch.bool).scatter_(1, y[:, None], False)
     return float(((m > 0) | ~others).all(1).double().mean())
 

@@ -1,6 +1,6 @@
 """Recursions that say what depth and width do to a network before it is trained."""
 
-from kanlib.theory._activation import Activation, check_elementwise, derivative
+from kanlib.theory._activation import Activation, derivative
 from kanlib.theory._empirical import empirical_ntk
 from kanlib.theory._forward import forward_dntk, forward_ntk
 from kanlib.theory._gaussian import gaussian_mean, gaussian_mean_pair
@@ -36,7 +36,6 @@ __all__ = [
     "NoCriticalPoint",
     "Susceptibilities",
     "VertexFlow",
-    "check_elementwise",
     "covariance_flow",
     "criticality",
     "derivative",

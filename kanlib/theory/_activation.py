@@ -10,6 +10,7 @@ from torch import Tensor
 from kanlib import _check
 
 Activation = Callable[[Tensor], Tensor]
+"""σ, a function of tensors that acts on each entry alone, such as `torch.tanh`."""
 
 # Irregular, on both sides of 0, and not in the order in which anything is sorted.
 PROBES = (0.3, -1.7, 2.9, -0.2, 1.1, -2.3, 0.7, -0.9, 1.9, -3.1, 0.05, -0.6)
