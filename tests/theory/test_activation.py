@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from kanlib.theory import derivative
-from kanlib.theory._activation import check_elementwise
 from kanlib.theory._activation import (
+    check_elementwise,
     sided_slopes,
     sided_taylor,
     slopes_if_scale_invariant,
