@@ -23,7 +23,8 @@ DRAWN = """() => [
 READY = "window.MathJax?.startup?.promise.then(() => document.fonts.ready)"
 # What axe would judge again and again, for minutes: each kind of token of code stays
 # once, the table of a figure's data keeps its first rows, and formulas keep what is
-# read out in place of the glyphs, which screen readers skip and axe sees no text in.
+# read out in place of the glyphs, which screen readers skip and axe sees no text in. They
+# keep their width, too, or what is read out would stick out of a full line.
 SIMPLER = """() => {
   for (const part of document.querySelectorAll("details")) part.open = true;
   const seen = new Set();
@@ -36,9 +37,12 @@ SIMPLER = """() => {
   for (const row of document.querySelectorAll("tbody tr:nth-child(n + 4)")) {
     if (row.closest("details")) row.remove();
   }
-  for (const glyphs of document.querySelectorAll("mjx-math[aria-hidden=true]")) {
+  const formulas = [...document.querySelectorAll("mjx-math[aria-hidden=true]")];
+  const widths = formulas.map((glyphs) => glyphs.offsetWidth);
+  formulas.forEach((glyphs, i) => {
     glyphs.replaceChildren();
-  }
+    glyphs.style.width = `${widths[i]}px`;
+  });
 }"""
 JUDGE = """async ([theme, within, options]) => {
   document.documentElement.dataset.theme = theme;
