@@ -23,8 +23,8 @@ DRAWN = """() => [
 READY = "window.MathJax?.startup?.promise.then(() => document.fonts.ready)"
 # What axe would judge again and again, for minutes: each kind of token of code stays
 # once, the table of a figure's data keeps its first rows, and formulas keep what is
-# read out in place of the glyphs, which screen readers skip and axe sees no text in. They
-# keep their width, too, or what is read out would stick out of a full line.
+# read out in place of the glyphs, which screen readers skip and axe sees no text in.
+# They keep their width: else what is read out would stick out of a full line.
 SIMPLER = """() => {
   for (const part of document.querySelectorAll("details")) part.open = true;
   const seen = new Set();
