@@ -59,7 +59,6 @@ TEXT = {
 }
 # What a function returns is shown by the example of that function.
 SHOWN_BY = {
-    "Activation": "derivative",
     "Criticality": "criticality",
     "Exponents": "criticality",
     "Fit": "fit_coefficients",
