@@ -214,6 +214,13 @@ def test_the_first_part_without_a_rule_is_named(module, words):
         interval_bounds(module.eval(), x, x)
 
 
+def test_a_replaced_forward_is_refused():
+    module = nn.Sequential(nn.Linear(3, 3), nn.ReLU())
+    module[1].forward = lambda x: -x
+    with pytest.raises(NotImplementedError, match=r"ReLU\).*replaced forward"):
+        interval_bounds(module, torch.zeros(3), torch.ones(3))
+
+
 def test_hooks_are_refused():
     module, x = nn.Sequential(nn.Linear(3, 3)), torch.zeros(2, 3)
     module[0].register_forward_hook(lambda *_: torch.ones(2, 3))
