@@ -38,7 +38,9 @@ class Walk:
             )
         own = type(module).__call__ is nn.Module.__call__
         if "forward" in vars(module) or not own:
-            unsupported(where, "a replaced forward", "its type no longer says what it does")
+            unsupported(
+                where, "a replaced forward", "its type no longer says what it does"
+            )
         rule = rule_of(module)
         if rule is None or rest:
             return self._traced(module, where, path, (x, *rest), last)
