@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from kanlib import _check
 from kanlib.certify import _rules
@@ -26,6 +26,7 @@ from kanlib.layers import (
     ParallelResidual,
     ResidualTower,
 )
+from kanlib.layers._scale import scale_of
 
 
 class Walker(Protocol):
@@ -228,11 +229,6 @@ def _plus(
     walk: Walker, where: str, path: str, module: Any, z: Box, i: int, x: Box
 ) -> Box:
     """Return the box of z + λ_i f_i(x)."""
-    scale = module.scale
-    if isinstance(scale, Tensor):
-        scale = scale if scale.ndim == 0 else scale[i]
-    elif isinstance(scale, tuple):
-        scale = scale[i]
     name = f"{path}.blocks.{i}".lstrip(".")
     y = walk.module(module.blocks[i], name, x)
     if y.lower.shape != z.lower.shape:
@@ -245,7 +241,7 @@ def _plus(
             "Change the block.",
         )
     read(z, where)
-    return _rules.add(walk.rounding, where, z, y, alpha=scale)
+    return _rules.add(walk.rounding, where, z, y, alpha=scale_of(module.scale, i))
 
 
 def rule_of(module: nn.Module) -> ModuleRule | None:

@@ -11,16 +11,16 @@ from torch import Tensor
 from torch.autograd import Function
 
 from kanlib.ops import _groupsort_ops  # noqa: F401
-from kanlib.ops._autograd import Dims, leading, signed
+from kanlib.ops._autograd import Dims, apply, leading, signed
 
 
-def _batched(apply: Any, info: Any, dims: Dims, key: Tensor, value: Tensor) -> Any:
+def _batched(function: Any, info: Any, dims: Dims, key: Tensor, value: Tensor) -> Any:
     """Make the batch more groups."""
     key, value = (
         leading(t, dim, info.batch_size)
         for t, dim in zip((key, value), dims, strict=True)
     )
-    return apply(key.flatten(0, 1), value.flatten(0, 1)).reshape(value.shape), 0
+    return function(key.flatten(0, 1), value.flatten(0, 1)).reshape(value.shape), 0
 
 
 class Gather(Function):
@@ -40,7 +40,7 @@ class Gather(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         """Return the gradient in the values."""
-        return None, Scatter.apply(ctx.saved_tensors[0], g)
+        return None, apply(Scatter, ctx.saved_tensors[0], g)
 
     @staticmethod
     def vmap(info: Any, dims: Dims, key, value):  # type: ignore[no-untyped-def]
@@ -65,7 +65,7 @@ class Scatter(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         """Return the gradient in the values."""
-        return None, Gather.apply(ctx.saved_tensors[0], g)
+        return None, apply(Gather, ctx.saved_tensors[0], g)
 
     @staticmethod
     def vmap(info: Any, dims: Dims, key, value):  # type: ignore[no-untyped-def]

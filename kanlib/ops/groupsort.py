@@ -77,10 +77,11 @@ def groupsort(
         from kanlib.ops import _groupsort_cpu  # noqa: F401
     else:
         from kanlib.ops import _groupsort_cuda  # noqa: F401
+    from kanlib.ops._autograd import apply
     from kanlib.ops._groupsort_autograd import Gather
 
     values = x.reshape(x.numel() // size, size)
-    y: Tensor = Gather.apply(values.detach(), values)
+    y: Tensor = apply(Gather, values.detach(), values)
     return y.reshape(x.shape)
 
 

@@ -19,19 +19,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kanlib import _check
-from kanlib.ops.metric_walk import metric_walk
+from kanlib.ops.metric_walk import ACTIVATIONS, metric_walk
 from kanlib.theory._activation import Activation, check_elementwise
 
 # Entries of one chunk of networks x width: 2 MB in float64, which caches hold.
 CHUNK = 2**18
 # What the kernel of `kanlib.ops.metric_walk` has compiled.
 KERNELS: dict[Activation, str] = {
-    torch.relu: "relu",
-    F.relu: "relu",
-    torch.tanh: "tanh",
-    F.tanh: "tanh",
-    F.gelu: "gelu",
-    F.silu: "silu",
+    **{f: name for name, f in ACTIVATIONS.items()},
+    **{torch.relu: "relu", F.tanh: "tanh"},
 }
 COMPILED = (torch.float32, torch.float64)
 
@@ -181,7 +177,7 @@ def simulate_metric(
     constants = (bias_variance, weight_variance, residual)
     compiled = KERNELS.get(activation) if residual == 0 and dtype in COMPILED else None
     if compiled and generator is not None and generator.device.type == "cuda":
-        return metric_walk(
+        walked = metric_walk(
             compiled,
             start,
             depth,
@@ -193,6 +189,10 @@ def simulate_metric(
             dtype=dtype,
             device=generator.device,
         )
+        for layer, finite in enumerate(walked.isfinite().all(1).tolist(), 1):
+            if not finite:
+                raise _not_finite(owner, layer)
+        return walked
     device = "cpu" if generator is None else generator.device
     metric = torch.empty(depth, networks, dtype=dtype, device=device)
     for chunk in metric.split(max(1, CHUNK // width), dim=1):
@@ -252,12 +252,15 @@ def _chain(
     for layer in range(2, depth + 1):
         metric, neurons = _advance(neurons, noise(), activation, *constants)
         if not bool(metric.isfinite().all()):
-            raise ValueError(
-                f"{owner}: the metric is not finite at layer {layer}, because it "
-                f"overflows or the activation gives NaN. Use fewer layers, or the "
-                f"critical weight_variance."
-            )
+            raise _not_finite(owner, layer)
         yield metric, neurons
+
+
+def _not_finite(owner: str, layer: int) -> ValueError:
+    return ValueError(
+        f"{owner}: the metric is not finite at layer {layer}, because it overflows or "
+        f"the activation gives NaN. Use fewer layers, or the critical weight_variance."
+    )
 
 
 def _check_chain(

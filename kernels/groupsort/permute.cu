@@ -98,6 +98,26 @@ __device__ __forceinline__ void put(T *to, long long step,
     }
 }
 
+template <typename T, int size, int count, int bytes, bool back>
+__device__ __forceinline__ void permute(const T *key, const T *value, T *out,
+                                        long long steps) {
+    for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < steps;
+         i += (long long)gridDim.x * blockDim.x) {
+        Arithmetic<T> keys[count], values[count];
+        fetch<T, count, bytes>(key, i, keys);
+        fetch<T, count, bytes>(value, i, values);
+#pragma unroll
+        for (int k = 0; k < count; k += size) {
+            if constexpr (back) {
+                scatter<size>(keys + k, values + k);
+            } else {
+                gather<size>(keys + k, values + k);
+            }
+        }
+        put<T, count, bytes>(out, i, values);
+    }
+}
+
 template <int bytes>
 constexpr int widest = bytes < 16 ? bytes : 16;
 
@@ -106,15 +126,7 @@ template <typename T, int size = 2, int count = size,
 __global__ void __launch_bounds__(256)
     groupsort_gather(const T *__restrict__ key, const T *__restrict__ value,
                      T *__restrict__ out, long long steps) {
-    for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < steps;
-         i += (long long)gridDim.x * blockDim.x) {
-        Arithmetic<T> keys[count], values[count];
-        fetch<T, count, bytes>(key, i, keys);
-        fetch<T, count, bytes>(value, i, values);
-#pragma unroll
-        for (int k = 0; k < count; k += size) gather<size>(keys + k, values + k);
-        put<T, count, bytes>(out, i, values);
-    }
+    permute<T, size, count, bytes, false>(key, value, out, steps);
 }
 
 template <typename T, int size = 2, int count = size,
@@ -122,14 +134,6 @@ template <typename T, int size = 2, int count = size,
 __global__ void __launch_bounds__(256)
     groupsort_scatter(const T *__restrict__ key, const T *__restrict__ value,
                       T *__restrict__ out, long long steps) {
-    for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < steps;
-         i += (long long)gridDim.x * blockDim.x) {
-        Arithmetic<T> keys[count], values[count];
-        fetch<T, count, bytes>(key, i, keys);
-        fetch<T, count, bytes>(value, i, values);
-#pragma unroll
-        for (int k = 0; k < count; k += size) scatter<size>(keys + k, values + k);
-        put<T, count, bytes>(out, i, values);
-    }
+    permute<T, size, count, bytes, true>(key, value, out, steps);
 }
 // endregion

@@ -198,6 +198,34 @@ def curves_in() -> Callable[..., tuple[list[np.ndarray], tuple[float, float]]]:
     return curves_in
 
 
+@pytest.fixture(scope="session")
+def slide() -> Callable[[Locator, list, object], None]:
+    """slide(slider, choices, value) presses the track there, as a mouse does."""
+
+    def slide(slider: Locator, choices: list, value: object) -> None:
+        slider.scroll_into_view_if_needed()
+        box, share = slider.bounding_box(), choices.index(value) / (len(choices) - 1)
+        assert box is not None
+        slider.page.mouse.click(
+            box["x"] + 8 + share * (box["width"] - 16), box["y"] + box["height"] / 2
+        )
+
+    return slide
+
+
+@pytest.fixture(scope="session")
+def said() -> Callable[[float], str]:
+    """said(value) is a number as read-outs write it, to three digits."""
+    digits = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+    def said(value: float) -> str:
+        head, _, power = f"{value:.3g}".partition("e")
+        head = head.replace("-", "−")
+        return f"{head}·10{str(int(power)).translate(digits)}" if power else head
+
+    return said
+
+
 def chromium_of(playwright: Playwright) -> str:
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     found = next(filter(None, map(shutil.which, names)), None)

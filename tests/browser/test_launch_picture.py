@@ -91,25 +91,16 @@ def said(value: float) -> str:
     return f"{head}·10{str(int(power)).translate(raised)}"
 
 
-def move(page: Page, figure: Locator, name: str, value: int) -> None:
-    """Press the track of a slider where the value is, as a mouse does."""
-    slider = figure.get_by_role("slider", name=NAMES[name])
-    box, choices = slider.bounding_box(), CHOICES[name]
-    share = choices.index(value) / (len(choices) - 1)
-    page.mouse.click(
-        box["x"] + 8 + share * (box["width"] - 16), box["y"] + box["height"] / 2
-    )
-
-
 @pytest.mark.parametrize("scheme", ["http", "file"])
-def test_the_mouse_moves_the_sizes(folder, bare, scheme, open_page, state_of):
+def test_the_mouse_moves_the_sizes(folder, bare, scheme, open_page, state_of, slide):
     page = open_page(bare if scheme == "http" else (folder / PAGE).as_uri())
     figure = picture_on(page)
     assert state_of(figure) == START
     assert_shows(figure, START)
     for state in STATES:
         for name, value in state.items():
-            move(page, figure, name, value)
+            slider = figure.get_by_role("slider", name=NAMES[name])
+            slide(slider, CHOICES[name], value)
         assert state_of(figure) == state
         assert_shows(figure, state)
     assert figure.get_attribute("aria-label") == LaunchPicture().alt

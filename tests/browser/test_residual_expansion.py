@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 PAGE = "chapters/depth/residual_expansion.html"
@@ -34,23 +34,9 @@ def shares(kind: str, n: int, scale: float) -> np.ndarray:
     return padded[:73]
 
 
-def said(value: float) -> str:
-    head, _, power = f"{value:.3g}".partition("e")
-    digits = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-    text = f"{head}·10{str(int(power)).translate(digits)}" if power else head
-    return text.replace("-", "−")
-
-
-def slide(page: Page, slider: Locator, place: float) -> None:
-    """Press the track there, a share of its length, and let go, as a mouse does."""
-    slider.scroll_into_view_if_needed()
-    box = slider.bounding_box()
-    assert box is not None
-    x = box["x"] + 8 + place * (box["width"] - 16)
-    page.mouse.click(x, box["y"] + box["height"] / 2)
-
-
-def assert_shows(figure: Locator, state: tuple, curves_in: Callable) -> None:
+def assert_shows(
+    figure: Locator, state: tuple, curves_in: Callable, said: Callable
+) -> None:
     kind, n, scale = state
     status = figure.locator(".status")
     expect(status).to_contain_text(f"law: {said(law(*state))} ·")
@@ -75,7 +61,12 @@ def assert_shows(figure: Locator, state: tuple, curves_in: Callable) -> None:
 
 
 def test_the_sliders_move_shares_and_growth(
-    site: Path, open_page: Callable, curves_in: Callable, state_of: Callable
+    site: Path,
+    open_page: Callable,
+    curves_in: Callable,
+    state_of: Callable,
+    slide: Callable,
+    said: Callable,
 ) -> None:
     page = open_page((site / PAGE).as_uri())
     figure = page.locator(".kanlib-sweep")
@@ -85,9 +76,9 @@ def test_the_sliders_move_shares_and_growth(
         for name, value, choices in zip(
             ("blocks", "n", "λ"), state, (KINDS, COUNTS, GRID), strict=True
         ):
-            place = choices.index(value) / (len(choices) - 1)
-            slide(page, figure.get_by_role("slider", name=name, exact=True), place)
+            slider = figure.get_by_role("slider", name=name, exact=True)
+            slide(slider, choices, value)
         shown = state_of(figure)["selected"]
         assert (shown["blocks"], shown["n"]) == state[:2]
         assert math.isclose(shown["λ"], state[2])
-        assert_shows(figure, state, curves_in)
+        assert_shows(figure, state, curves_in, said)

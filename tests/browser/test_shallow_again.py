@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
 from torch import Tensor, nn
 
 from kanlib.datasets import load
@@ -57,24 +57,12 @@ def between(x: Tensor, kernels: Tensor, t: float, s: float) -> Tensor:
     return (ResidualTower(layers, scale=t)(x) - x) / t
 
 
-def said(value: float) -> str:
-    head, _, power = f"{value:.3g}".partition("e")
-    digits = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-    text = f"{head}·10{str(int(power)).translate(digits)}" if power else head
-    return text.replace("-", "−")
-
-
-def slide(page: Page, slider: Locator, place: float) -> None:
-    """Press the track there, a share of its length, and let go, as a mouse does."""
-    slider.scroll_into_view_if_needed()
-    box = slider.bounding_box()
-    assert box is not None
-    x = box["x"] + 8 + place * (box["width"] - 16)
-    page.mouse.click(x, box["y"] + box["height"] / 2)
-
-
 def assert_shows(
-    figure: Locator, start: tuple[Tensor, Tensor], state: tuple, curves_in: Callable
+    figure: Locator,
+    start: tuple[Tensor, Tensor],
+    state: tuple,
+    curves_in: Callable,
+    said: Callable,
 ) -> None:
     (x, kernels), (t, s) = start, state
     size = x.norm().item()
@@ -112,6 +100,8 @@ def test_the_sliders_move_from_side_by_side_to_in_turn(
     open_page: Callable,
     curves_in: Callable,
     state_of: Callable,
+    slide: Callable,
+    said: Callable,
 ) -> None:
     page = open_page((site / PAGE).as_uri())
     figure = page.locator(".kanlib-sweep")
@@ -119,7 +109,7 @@ def test_the_sliders_move_from_side_by_side_to_in_turn(
     expect(figure.locator(".plot path.curve").first).to_be_visible()
     for state in STATES:
         for (name, choices), value in zip(CHOICES.items(), state, strict=True):
-            place = choices.index(value) / (len(choices) - 1)
-            slide(page, figure.get_by_role("slider", name=name, exact=True), place)
+            slider = figure.get_by_role("slider", name=name, exact=True)
+            slide(slider, choices, value)
         assert state_of(figure)["selected"] == dict(zip(CHOICES, state, strict=True))
-        assert_shows(figure, start, state, curves_in)
+        assert_shows(figure, start, state, curves_in, said)

@@ -49,7 +49,9 @@ def sweep_on(page: Page) -> Locator:
     return figure
 
 
-def assert_shows(figure: Locator, selected: dict, curves_in: Callable) -> None:
+def assert_shows(
+    figure: Locator, selected: dict, curves_in: Callable, said: Callable
+) -> None:
     """Sliders, readouts and the curve are those of Python for these values."""
     kind, speed = selected["kind"], selected["speed"]
     values = KINDS[kind](speed * X)
@@ -64,40 +66,24 @@ def assert_shows(figure: Locator, selected: dict, curves_in: Callable) -> None:
     assert abs(curve[:, 1] - values).max() <= 0.02 * pixels[1] + 2e-5
 
 
-def said(value: float) -> str:
-    text = f"{value:.3g}".replace("-", "−")
-    head, _, power = text.partition("e−")
-    digits = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-    return f"{head}·10⁻{power.lstrip('0').translate(digits)}" if power else head
-
-
 @pytest.mark.parametrize("scheme", ["http", "file"])
 def test_the_mouse_moves_the_sliders(
-    folder, bare, scheme, open_page, state_of, curves_in
+    folder, bare, scheme, open_page, state_of, curves_in, slide, said
 ):
     page = open_page(bare if scheme == "http" else (folder / PAGE).as_uri())
     figure = sweep_on(page)
     assert state_of(figure) == {"selected": {"kind": "wave", "speed": 1}}
-    assert_shows(figure, {"kind": "wave", "speed": 1}, curves_in)
+    assert_shows(figure, {"kind": "wave", "speed": 1}, curves_in, said)
     for selected in ENDS:
         for name, value in selected.items():
             choices = {"kind": list(KINDS), "speed": SPEEDS}[name]
-            slide(page, figure.get_by_role("slider", name=name), choices, value)
+            slide(figure.get_by_role("slider", name=name), choices, value)
         assert state_of(figure) == {"selected": selected}
-        assert_shows(figure, selected, curves_in)
+        assert_shows(figure, selected, curves_in, said)
     assert figure.get_attribute("aria-label") == sweep().alt
 
 
-def slide(page: Page, slider: Locator, choices: list, value: object) -> None:
-    """Press the track where the value is and let go, as a mouse does."""
-    box = slider.bounding_box()
-    share = choices.index(value) / (len(choices) - 1)
-    page.mouse.click(
-        box["x"] + 8 + share * (box["width"] - 16), box["y"] + box["height"] / 2
-    )
-
-
-def test_the_keyboard_moves_the_sliders(bare, open_page, state_of, curves_in):
+def test_the_keyboard_moves_the_sliders(bare, open_page, state_of, curves_in, said):
     page = open_page(bare)
     figure = sweep_on(page)
     page.keyboard.press("Tab")
@@ -114,10 +100,10 @@ def test_the_keyboard_moves_the_sliders(bare, open_page, state_of, curves_in):
         page.keyboard.press(key)
         selected = {"kind": "bump", "speed": speed}
         assert state_of(figure) == {"selected": selected}
-        assert_shows(figure, selected, curves_in)
+        assert_shows(figure, selected, curves_in, said)
 
 
-def test_a_finger_moves_the_sliders_on_a_phone(bare, open_page, curves_in):
+def test_a_finger_moves_the_sliders_on_a_phone(bare, open_page, curves_in, said):
     page = open_page(bare, **PHONE, has_touch=True, is_mobile=True)
     figure = sweep_on(page)
     for name, share, value in (("speed", 1, 4), ("kind", 1, "bump"), ("speed", 0, 0.5)):
@@ -126,7 +112,7 @@ def test_a_finger_moves_the_sliders_on_a_phone(bare, open_page, curves_in):
         page.touchscreen.tap(x, box["y"] + box["height"] / 2)
         slider = figure.get_by_role("slider", name=name)
         expect(slider).to_have_attribute("aria-valuetext", f"{value}")
-    assert_shows(figure, {"kind": "bump", "speed": 0.5}, curves_in)
+    assert_shows(figure, {"kind": "bump", "speed": 0.5}, curves_in, said)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     inside = figure.locator("svg, input, output").evaluate_all(
         "all => all.every(e => e.getBoundingClientRect().right <= innerWidth)"
